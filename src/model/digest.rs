@@ -1,0 +1,67 @@
+//! Content digests as OCI defines them.
+
+use std::fmt;
+
+/// `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits (OCI image-spec, "Digests").
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(String);
+
+/// Why a text is no digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DigestError {
+    /// Not of the form `algorithm:hex`.
+    #[error("not of the form algorithm:hex")]
+    Format,
+    /// An algorithm other than sha256 and sha512.
+    #[error("only sha256 and sha512 digests are supported")]
+    Algorithm,
+    /// The wrong number of digits for the algorithm.
+    #[error("wrong number of digits for its algorithm")]
+    Length,
+}
+
+impl Digest {
+    /// Parses `sha256:…` or `sha512:…`.
+    ///
+    /// # Errors
+    /// [`DigestError`] says which rule was broken.
+    pub fn parse(text: &str) -> Result<Self, DigestError> {
+        let (algorithm, hex) = text.split_once(':').ok_or(DigestError::Format)?;
+        let length = match algorithm {
+            "sha256" => 64,
+            "sha512" => 128,
+            _ if !algorithm.is_empty() && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._-".contains(&b)) => {
+                return Err(DigestError::Algorithm);
+            }
+            _ => return Err(DigestError::Format),
+        };
+        if hex.is_empty() || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return Err(DigestError::Format);
+        }
+        if hex.len() != length {
+            return Err(DigestError::Length);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The whole text, `sha256:…`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The digits alone.
+    pub fn hex(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, hex)| hex)
+    }
+
+    /// Twelve digits: enough for people to tell digests apart.
+    pub fn short(&self) -> &str {
+        self.hex().get(..12).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

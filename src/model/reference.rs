@@ -1,0 +1,16 @@
+//! Image references as distribution/reference defines them.
+
+use super::Digest;
+
+/// A parsed, normalised image reference.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ImageReference {
+    /// Registry host, with port if given: `docker.io`, `ghcr.io`, `localhost:5000`.
+    pub registry: String,
+    /// Repository path: `library/node`, `acme/portal`.
+    pub repository: String,
+    /// Tag, when one was given or implied (`latest` when neither tag nor digest was given).
+    pub tag: Option<String>,
+    /// Digest, when one was given.
+    pub digest: Option<Digest>,
+}
