@@ -1,2 +1,5 @@
 //! The `plimsoll` program.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    plimsoll::cli::main(std::env::args_os()).into()
+}

@@ -90,6 +90,9 @@ pub trait Repository: Send + Sync {
     /// Author, date and message of a commit.
     fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault>;
 
+    /// The object id that a file with this content has.
+    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault>;
+
     /// Writes the commit and moves the branch, if and only if it still is where the plan saw it.
     fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>>;
 }
@@ -138,4 +141,16 @@ pub trait Clock: Send + Sync {
 
     /// Waits. Only the loop and retries wait.
     fn sleep(&self, time: Duration) -> Answer<'_, ()>;
+}
+
+/// Where a pass says how far it is. Only a terminal listens.
+pub trait Progress: Send + Sync {
+    /// A new step begins: `reading registries`, with the number of items when it is known.
+    fn begin(&self, step: &str, items: Option<u64>);
+
+    /// One more item of the step is done.
+    fn advance(&self);
+
+    /// The pass is over: whatever was drawn is cleared.
+    fn end(&self);
 }

@@ -14,3 +14,21 @@ pub struct ImageReference {
     /// Digest, when one was given.
     pub digest: Option<Digest>,
 }
+impl ImageReference {
+    /// x
+    pub fn parse(_t: &str) -> Result<Self, &'static str> {
+        Err("x")
+    }
+    /// x
+    pub fn familiar(&self) -> String {
+        String::new()
+    }
+    /// x
+    pub fn canonical(&self) -> String {
+        String::new()
+    }
+    /// x
+    pub fn repo_url(&self) -> String {
+        String::new()
+    }
+}

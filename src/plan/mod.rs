@@ -1,1 +1,20 @@
-//! plan
+//! Floor 2: what should be, from what is wanted, recorded and observed. Pure: no IO, no clock, no randomness.
+//!
+//! The order of one pass, each step a function of the ones before it:
+//! [`desired`] → [`prune`] (which entries are gone, under the brake) → [`bases`] (which base images the
+//! Dockerfiles name) → [`planner`] (the states to record, each change with its reason).
+
+pub mod bases;
+pub mod desired;
+pub mod enrollment;
+pub mod observed;
+pub mod planner;
+pub mod prune;
+pub mod reason;
+pub mod recorded;
+
+pub use desired::Desired;
+pub use observed::{Observation, Observed, Unknown};
+pub use planner::{Plan, plan};
+pub use reason::Reason;
+pub use recorded::Recorded;

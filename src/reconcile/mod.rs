@@ -1,1 +1,12 @@
-//! reconcile
+//! Floor 5: one pass from snapshot to outcome, and the loop around it.
+
+pub mod changes;
+pub mod daemon;
+pub mod message;
+pub mod observe;
+pub mod outcome;
+pub mod pass;
+mod read;
+
+pub use outcome::{Action, Change, Outcome, Status};
+pub use pass::{Memory, Options, World, pass};

@@ -1,0 +1,76 @@
+//! Arguments resolved: environment, defaults and words checked, nothing left to guess.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::OperatorArgs;
+use crate::base::{Class, Fault, Secret};
+use crate::model::{Delay, ImageName};
+use crate::registry::RegistryOptions;
+
+/// Connecting to a registry may take this long.
+const CONNECT: Duration = Duration::from_secs(5);
+/// One answer of a registry may take this long, from first byte to last.
+const TOTAL: Duration = Duration::from_secs(30);
+
+/// Shortest interval of the loop.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The images of `--only`.
+pub(super) fn only(operator: &OperatorArgs) -> Result<BTreeSet<ImageName>, Fault> {
+    operator
+        .only
+        .iter()
+        .map(|name| ImageName::parse(name).map_err(|message| Fault::new(Class::Config, format!("--only {}: {message}", crate::base::fault::foreign(name)))))
+        .collect()
+}
+
+/// The interval of the loop.
+pub(super) fn interval(operator: &OperatorArgs) -> Result<Duration, Fault> {
+    let delay = Delay::parse(&operator.interval).map_err(|message| Fault::new(Class::Config, format!("--interval: {message}")))?;
+    Ok(delay.duration().max(SHORTEST_INTERVAL))
+}
+
+/// Where mirrors are kept.
+pub(super) fn cache_dir(operator: &OperatorArgs) -> Result<PathBuf, Fault> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    operator
+        .cache_dir
+        .clone()
+        .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("plimsoll")))
+        .or_else(|| set("HOME").map(|home| home.join(".cache/plimsoll")))
+        .ok_or_else(|| Fault::new(Class::Config, "there is no place for mirrors: neither HOME nor XDG_CACHE_HOME is set").hint("name one with --cache-dir"))
+}
+
+/// How registries are spoken to.
+pub(super) fn registry(operator: &OperatorArgs) -> Result<RegistryOptions, Fault> {
+    let mut allowed_realms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for pair in &operator.token_realm {
+        let Some((registry, host)) = pair.split_once('=').filter(|(registry, host)| !registry.is_empty() && !host.is_empty()) else {
+            return Err(Fault::new(Class::Config, format!("--token-realm {}: it is REGISTRY=HOST", crate::base::fault::foreign(pair))));
+        };
+        allowed_realms.entry(registry.to_owned()).or_default().insert(host.to_owned());
+    }
+    Ok(RegistryOptions {
+        jobs: usize::from(operator.jobs),
+        connect_timeout: CONNECT,
+        total_timeout: TOTAL,
+        plain_http_hosts: operator.plain_http.iter().cloned().collect(),
+        allowed_realms,
+        ..RegistryOptions::default()
+    })
+}
+
+/// The token for the config repository's host, from a variable or a file, never from an argument.
+pub(super) fn git_token(operator: &OperatorArgs) -> Result<Option<Secret>, Fault> {
+    if let Some(path) = &operator.git_token_file {
+        let text = std::fs::read_to_string(path).map_err(|error| Fault::new(Class::Config, format!("--git-token-file {}: {error}", path.display())))?;
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(Fault::new(Class::Config, format!("--git-token-file {}: the file is empty", path.display())));
+        }
+        return Ok(Some(Secret::new(text)));
+    }
+    Ok(std::env::var("PLIMSOLL_GIT_TOKEN").ok().filter(|token| !token.is_empty()).map(Secret::new))
+}

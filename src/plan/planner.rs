@@ -1,0 +1,415 @@
+//! The planner: from what is wanted, recorded and observed to the states that should be recorded.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
+
+use super::bases::Bases;
+use super::desired::Desired;
+use super::enrollment::enrollment;
+use super::observed::{DockerfileFact, Observation, Observed, Unknown};
+use super::prune::{self, Held};
+use super::reason::Reason;
+use super::recorded::{Recorded, identity};
+use crate::base::Class;
+use crate::model::ledger::{Ledger, Seen};
+use crate::model::state::{BaseState, Discovery, ImageState};
+use crate::model::{
+    Delay, Diagnostic, Digest, Entry, EntryKind, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject, Value,
+};
+
+/// Everything a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The two commits.
+    pub snapshot: &'a Snapshot,
+    /// What people want.
+    pub desired: &'a Desired,
+    /// What earlier passes wrote down.
+    pub recorded: &'a Recorded,
+    /// Which images build on which.
+    pub bases: &'a Bases,
+    /// What was seen.
+    pub observed: &'a Observed,
+    /// The images the user asked for; empty means all.
+    pub only: &'a BTreeSet<ImageName>,
+    /// Prunes of images that the brake has let go.
+    pub prunes: &'a prune::Verdict,
+    /// IDs that release the brake.
+    pub approvals: &'a BTreeSet<String>,
+}
+
+/// What should be recorded after the pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Hash of all that it rests on, times left out: the same world gives the same id.
+    pub id: String,
+    /// States of enrolled images.
+    pub images: BTreeMap<ImageName, ImageState>,
+    /// States of base images.
+    pub bases: BTreeMap<ImageName, BaseState>,
+    /// Files of these stay exactly as they are.
+    pub kept: BTreeSet<Subject>,
+    /// Files of these go.
+    pub prunes: BTreeMap<Subject, Reason>,
+    /// Why the state of a subject changes.
+    pub reasons: BTreeMap<Subject, Reason>,
+    /// What the brake holds.
+    pub held: Vec<Held>,
+    /// What could not be learned.
+    pub unknown: Vec<Unknown>,
+    /// Findings about entries and Dockerfiles.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The tag of a managed image that is watched: its version, else `latest`.
+pub fn managed_tag(state: Option<&ImageState>) -> &str {
+    state.and_then(|state| state.current_version.as_deref()).filter(|tag| crate::model::policy::is_tag(tag)).unwrap_or("latest")
+}
+
+/// The references whose digests the plan needs, each once.
+pub fn wanted_digests(desired: &Desired, recorded: &Recorded, bases: &Bases, only: &BTreeSet<ImageName>) -> BTreeSet<ImageReference> {
+    let mut out = BTreeSet::new();
+    let mut of_selected = BTreeSet::new();
+    for (name, entry) in desired.entries.iter().filter(|(name, _)| only.is_empty() || only.contains(*name)) {
+        match &entry.kind {
+            EntryKind::Managed(_) => {
+                out.insert(entry.tagged(managed_tag(recorded.images.get(name))));
+            }
+            EntryKind::External(policy) => out.extend(policy.tag().map(|tag| entry.tagged(tag))),
+        }
+        of_selected.extend(bases.of.get(name).into_iter().flatten().cloned());
+    }
+    for (name, image) in &bases.wanted {
+        if image.tag.is_some() && (only.is_empty() || of_selected.contains(name.as_str())) {
+            out.insert(image.clone());
+        }
+    }
+    out
+}
+
+/// Plans one pass.
+pub fn plan(input: Input<'_>) -> Plan {
+    let mut plan = Plan { id: plan_id(&input), ..Plan::default() };
+    plan.kept.extend(input.recorded.unreadable.iter().cloned());
+    plan.kept.extend(input.prunes.kept.iter().cloned());
+    plan.held.extend(input.prunes.held.clone());
+    for name in input.recorded.images.keys() {
+        if !input.desired.entries.contains_key(name) && prune::is_protected(input.desired, input.recorded, name) {
+            plan.kept.insert(Subject::image(name));
+        }
+    }
+    // A broken entry may be one that was never recorded; then there is nothing of it to keep.
+    plan.kept.extend(input.desired.broken.iter().filter(|name| !input.desired.entries.contains_key(*name)).map(Subject::image));
+    for (name, entry) in &input.desired.entries {
+        plan_image(&mut plan, &input, name, entry);
+    }
+    plan_bases(&mut plan, &input);
+    for subject in &input.prunes.released {
+        plan.prunes.insert(subject.clone(), Reason::pruned("no entry names it any more"));
+    }
+    for (reference, observation) in &input.observed.digests {
+        if let Observation::Unknown(why) = observation {
+            let expected = why.class == Class::Missing && is_unpublished(&input, reference);
+            if !expected {
+                plan.unknown.push(Unknown { what: reference.canonical(), why: why.clone() });
+            }
+        }
+    }
+    plan
+}
+
+/// A managed image that was never published has no tag yet; that is a fact, not a failure.
+fn is_unpublished(input: &Input<'_>, reference: &ImageReference) -> bool {
+    let entry = input.desired.managed_as(&reference.registry, &reference.repository);
+    entry.is_some_and(|entry| input.recorded.images.get(&entry.name).is_none_or(|state| state.ledger.current.is_none()))
+}
+
+fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entry) {
+    let subject = Subject::image(name);
+    let prior = input.recorded.images.get(name);
+    if input.recorded.unreadable.contains(&subject) {
+        return;
+    }
+    if !input.only.is_empty() && !input.only.contains(name) {
+        // Nothing is recorded for an image that was never enrolled and that the user did not ask for.
+        if prior.is_some() {
+            plan.kept.insert(subject);
+        }
+        return;
+    }
+    let at = input.observed.at;
+    let mut state = prior.cloned().unwrap_or_else(|| new_image(name, at));
+    let mut reasons = Vec::new();
+    state.defined_in = Some(entry.defined_in.clone());
+    let taken = enrollment(entry, &state.enrollment);
+    if prior.is_some() && taken != state.enrollment {
+        reasons.push(Reason::entry_edited(format!("its entry at {}:{} changed", entry.defined_in, entry.line)));
+    }
+    state.enrollment = taken;
+    let tag = match &entry.kind {
+        EntryKind::Managed(_) => {
+            state.watch = None;
+            discover(plan, input, name, entry, &mut state, &mut reasons);
+            Some(managed_tag(prior).to_owned())
+        }
+        EntryKind::External(policy) => {
+            state.watch = Some(policy.clone());
+            state.discovery = Discovery::External;
+            state.base_images.clear();
+            policy.tag().map(str::to_owned)
+        }
+    };
+    if let Some(tag) = tag {
+        let image = entry.tagged(&tag);
+        inherit(input, &image, &mut state, &mut reasons);
+        look(&mut state.ledger, input, &image, Some(state.enrolled_at), &mut reasons);
+    }
+    if prior.is_none() {
+        reasons.insert(0, Reason::enrolled(format!("enrolled at {}:{}", entry.defined_in, entry.line)));
+    }
+    let changed = prior.is_none_or(|prior| *prior != state);
+    if changed {
+        state.last_discovery = Some(at);
+    }
+    plan.note(subject, reasons);
+    plan.images.insert(name.clone(), state);
+}
+
+fn new_image(name: &ImageName, at: Timestamp) -> ImageState {
+    ImageState {
+        name: name.clone(),
+        enrolled_at: at,
+        last_discovery: Some(at),
+        discovery: Discovery::Pending,
+        defined_in: None,
+        enrollment: Value::Map(Vec::new()),
+        base_images: Vec::new(),
+        watch: None,
+        current_version: None,
+        ledger: Ledger::default(),
+        last_built: None,
+        extra: Vec::new(),
+    }
+}
+
+/// Takes in what the image's Dockerfile says. Unknown leaves everything as recorded.
+fn discover(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entry, state: &mut ImageState, reasons: &mut Vec<Reason>) {
+    let dockerfile = entry.build().map_or("", |build| build.source.dockerfile.as_str());
+    match input.observed.dockerfiles.get(name) {
+        Some(Observation::Known(DockerfileFact::Bases(_))) => {
+            let found = input.bases.of.get(name).cloned().unwrap_or_default();
+            if state.base_images != found || state.discovery != Discovery::Success {
+                reasons.push(Reason::discovered(if found.is_empty() {
+                    format!("{dockerfile} builds from scratch")
+                } else {
+                    format!("{dockerfile} builds on {}", found.join(", "))
+                }));
+            }
+            state.base_images = found;
+            state.discovery = Discovery::Success;
+        }
+        Some(Observation::Known(DockerfileFact::Refused { line, message })) => {
+            if state.discovery != Discovery::Failed {
+                reasons.push(Reason::discovery_failed(format!("{dockerfile}: {message}")));
+            }
+            state.discovery = Discovery::Failed;
+            let (place, hint) = match line {
+                0 => (
+                    Place { file: entry.defined_in.clone(), line: entry.line, column: 1 },
+                    format!("correct `dockerfile` of `{name}`, or commit the file"),
+                ),
+                line => (
+                    Place { file: dockerfile.to_owned(), line: *line, column: 1 },
+                    format!("`{name}` keeps the base images of its last good Dockerfile"),
+                ),
+            };
+            plan.diagnostics.push(Diagnostic {
+                severity: Severity::Error,
+                code: "bad-dockerfile",
+                place,
+                message: message.clone(),
+                hint: Some(hint),
+            });
+        }
+        Some(Observation::Unknown(why)) => {
+            plan.unknown.push(Unknown { what: format!("Dockerfile of {name}"), why: why.clone() });
+        }
+        None => {}
+    }
+}
+
+/// A base image that is promoted keeps what was learned of its tag.
+fn inherit(input: &Input<'_>, image: &ImageReference, state: &mut ImageState, reasons: &mut Vec<Reason>) {
+    if state.ledger != Ledger::default() || state.watch.is_some() {
+        return;
+    }
+    let base = input.recorded.bases.values().find(|base| identity(&base.image) == *image);
+    if let Some(base) = base.filter(|base| base.ledger != Ledger::default()) {
+        state.ledger = base.ledger.clone();
+        reasons.push(Reason::promoted(format!("{} was a base image of others", image.familiar())));
+    }
+}
+
+/// Looks at the observed digest of a tag.
+fn look(ledger: &mut Ledger, input: &Input<'_>, image: &ImageReference, since: Option<Timestamp>, reasons: &mut Vec<Reason>) {
+    let Some(Observation::Known(digest)) = input.observed.digests.get(image) else { return };
+    let before = ledger.current.as_ref().map(Digest::short).unwrap_or_default().to_owned();
+    let (name, now) = (image.familiar(), digest.short());
+    match ledger.see(digest, input.observed.at, since) {
+        Seen::Unchanged => {}
+        Seen::First => reasons.push(Reason::first_seen(format!("{name} is {now}"))),
+        Seen::Moved => reasons.push(Reason::digest_moved(format!("{name} moved from {before} to {now}"))),
+        Seen::Returned => reasons.push(Reason::digest_returned(format!("{name} is back at {now}, from {before}"))),
+        Seen::Returning(until) => reasons.push(Reason::digest_returning(format!(
+            "{name} shows {now} again; it counts if it stands until {}",
+            crate::format::state_file::written(until)
+        ))),
+        Seen::Settled => reasons.push(Reason::digest_settled(format!("{name} stays at {now}"))),
+    }
+}
+
+fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
+    let at = input.observed.at;
+    let dependents = dependents(input);
+    for (name, image) in &input.bases.wanted {
+        let subject = Subject::base(name);
+        if input.recorded.unreadable.contains(&subject) {
+            continue;
+        }
+        let prior = input.recorded.bases.get(name);
+        let mut reasons = Vec::new();
+        let mut state = prior.cloned().unwrap_or_else(|| BaseState::found(name.clone(), image.clone(), at));
+        if prior.is_none() {
+            found(input, image, &dependents, &mut state, &mut reasons);
+        } else if state.was_twice_escaped {
+            reasons.push(Reason::repaired("its recorded allowTags was escaped twice and matched nothing"));
+        }
+        if state.watch.is_none() && image.tag.is_some() {
+            state.watch = image.tag.as_deref().map(crate::model::TagPolicy::of_tag);
+            reasons.push(Reason::demoted(format!("{} is watched upstream again", image.familiar())));
+        }
+        look(&mut state.ledger, input, image, Some(state.first_discovered), &mut reasons);
+        let eligible = eligible(&state, dependents.get(name));
+        if state.eligible_at != eligible && reasons.is_empty() {
+            reasons.push(Reason::dependents_changed("the images that build on it, or their delays, changed"));
+        }
+        state.eligible_at = eligible;
+        if prior.is_none_or(|prior| *prior != state) {
+            state.last_checked = Some(at);
+        }
+        plan.note(subject, reasons);
+        plan.bases.insert(name.clone(), state);
+    }
+    prune_bases(plan, input);
+}
+
+fn found(
+    input: &Input<'_>,
+    image: &ImageReference,
+    dependents: &BTreeMap<ImageName, Vec<(String, Delay)>>,
+    state: &mut BaseState,
+    reasons: &mut Vec<Reason>,
+) {
+    let by =
+        dependents.get(&state.name).and_then(|images| images.first()).map_or_else(String::new, |(image, _)| format!(", first by {image}"));
+    reasons.push(Reason::base_found(format!("{} is built on{by}", image.familiar())));
+    // It was built here until now: what was learned of its tag stays.
+    let before = input.recorded.images.values().find(|prior| {
+        let field = |key: &str| {
+            prior.enrollment.entries().iter().any(|(name, value)| {
+                name == key && *value == Value::Text(if key == "registry" { image.registry.clone() } else { image.repository.clone() })
+            })
+        };
+        prior.watch.is_none() && field("registry") && field("repository") && image.tag.as_deref() == Some(managed_tag(Some(prior)))
+    });
+    if let Some(before) = before {
+        state.ledger = before.ledger.clone();
+        reasons.push(Reason::demoted(format!("{} is no longer built here", before.name)));
+    }
+}
+
+/// Who builds on each base, with their delays: only images that rebuild by themselves.
+fn dependents(input: &Input<'_>) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
+    let mut out: BTreeMap<ImageName, Vec<(String, Delay)>> = BTreeMap::new();
+    for (image, bases) in &input.bases.of {
+        let Some(build) = input.desired.entries.get(image).and_then(Entry::build) else { continue };
+        for base in bases.iter().filter_map(|base| ImageName::parse(base).ok()).filter(|_| build.auto_rebuild) {
+            out.entry(base).or_default().push((image.to_string(), build.rebuild_delay));
+        }
+    }
+    out
+}
+
+/// When dependents may follow the base's last move: nothing until it has moved once.
+fn eligible(state: &BaseState, dependents: Option<&Vec<(String, Delay)>>) -> BTreeMap<String, Option<Timestamp>> {
+    let after = |delay: Delay| {
+        let wait = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
+        state.ledger.moved_at().and_then(|at| at.checked_add(wait).ok())
+    };
+    let mut out = BTreeMap::from([("default".to_owned(), after(Delay::WEEK))]);
+    for (image, delay) in dependents.into_iter().flatten().filter(|(_, delay)| *delay != Delay::WEEK) {
+        out.insert(image.clone(), after(*delay));
+    }
+    out
+}
+
+fn prune_bases(plan: &mut Plan, input: &Input<'_>) {
+    for (name, ours) in &input.bases.promoted {
+        plan.prunes.insert(Subject::base(name), Reason::promoted(format!("{ours} builds it here now")));
+    }
+    let gone = |name: &&ImageName| !input.bases.wanted.contains_key(*name) && !input.bases.promoted.contains_key(*name);
+    let unwanted: BTreeSet<Subject> = input.recorded.bases.keys().filter(gone).map(Subject::base).filter(|subject| !input.recorded.foreign.contains(subject)).collect();
+    // An entry that could not be read may build on any of them, and so may images the user did not ask for.
+    if input.bases.frozen || !input.only.is_empty() {
+        plan.kept.extend(unwanted);
+        return;
+    }
+    let verdict = prune::brake(Kind::BaseImage, unwanted, input.bases.wanted.len(), input.approvals);
+    plan.held.extend(verdict.held);
+    plan.kept.extend(verdict.kept);
+    for subject in verdict.released {
+        plan.prunes.insert(subject, Reason::pruned("no Dockerfile names it any more"));
+    }
+}
+
+impl Plan {
+    /// Several reasons for one file are told as one, the first giving the code.
+    fn note(&mut self, subject: Subject, reasons: Vec<Reason>) {
+        let text = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
+        if let Some(first) = reasons.first() {
+            self.reasons.insert(subject, Reason { code: first.code, text });
+        }
+    }
+}
+
+/// Hash of snapshot, observations without their times, and version. The desired state is the snapshot's.
+fn plan_id(input: &Input<'_>) -> String {
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update(text);
+        hash.update([0]);
+    };
+    add(env!("CARGO_PKG_VERSION"));
+    add(input.snapshot.config.as_str());
+    add(input.snapshot.record.as_ref().map_or("", |commit| commit.as_str()));
+    input.only.iter().for_each(|name| add(name.as_str()));
+    input.approvals.iter().for_each(|id| add(id));
+    for (name, fact) in &input.observed.dockerfiles {
+        add(name.as_str());
+        match fact {
+            Observation::Known(DockerfileFact::Bases(images)) => images.iter().for_each(|image| add(&image.canonical())),
+            Observation::Known(DockerfileFact::Refused { message, .. }) => add(message),
+            Observation::Unknown(_) => add("?"),
+        }
+    }
+    for (reference, digest) in &input.observed.digests {
+        add(&reference.canonical());
+        add(match digest {
+            Observation::Known(digest) => digest.as_str(),
+            Observation::Unknown(_) => "?",
+        });
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,63 @@
+//! The loop: a pass, a wait, again. It ends when told to, and never because of one pass.
+
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+
+use super::outcome::{Outcome, Status};
+use super::pass::{Memory, Options, World, pass};
+
+/// Longest wait after failures, whatever the interval.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// How long the pass in hand may go on once the loop is told to stop. What is cut off is repeated by the
+/// next start: nothing counts until it is published.
+const DRAIN: Duration = Duration::from_secs(4);
+
+/// How the loop runs.
+#[derive(Debug, Clone)]
+pub struct Rhythm {
+    /// Time between the starts of two passes.
+    pub interval: Duration,
+}
+
+/// Runs passes until `stop` turns true. `look` wakes the loop early; it is only a hint.
+pub async fn run(world: &World<'_>, options: &Options, rhythm: &Rhythm, look: &Notify, mut stop: watch::Receiver<bool>, mut report: impl FnMut(&Outcome)) {
+    let mut memory = Memory::default();
+    let mut failures = 0u32;
+    while !*stop.borrow() {
+        {
+            let running = pass(world, options, &mut memory);
+            tokio::pin!(running);
+            let outcome = tokio::select! {
+                outcome = &mut running => outcome,
+                _ = stop.wait_for(|stop| *stop) => {
+                    if let Ok(outcome) = tokio::time::timeout(DRAIN, running).await {
+                        report(&outcome);
+                    }
+                    return;
+                }
+            };
+            failures = if outcome.status == Status::Failed { failures.saturating_add(1) } else { 0 };
+            report(&outcome);
+        }
+        let wait = wait(rhythm.interval, failures);
+        tracing::debug!(seconds = wait.as_secs_f32(), failures, "waiting");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = look.notified(), if failures == 0 => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// The interval with up to a tenth of jitter, so that many loops do not ask at the same moment; after
+/// failures a growing wait with full jitter, from five seconds to five minutes.
+fn wait(interval: Duration, failures: u32) -> Duration {
+    if failures == 0 {
+        return interval.mul_f32(1.0 + fastrand::f32() / 10.0);
+    }
+    let ceiling = Duration::from_secs(5).saturating_mul(1 << failures.min(6)).min(LONGEST_WAIT).min(interval.max(Duration::from_secs(5)).saturating_mul(8));
+    ceiling.mul_f32(0.5 + fastrand::f32() / 2.0)
+}
+

@@ -1,0 +1,157 @@
+//! Looks: Dockerfiles from this commit and from source repositories, digests from registries.
+//!
+//! A look that fails is one `Unknown`; it never stops the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::{Class, Fault};
+use crate::format::dockerfile;
+use crate::model::entry::{Build, Entry, Provider};
+use crate::model::remote_url::RemoteUrl;
+use crate::model::{CommitId, Digest, ImageName, ImageReference, RepoPath};
+use crate::plan::Observation;
+use crate::plan::observed::DockerfileFact;
+use crate::ports::{Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
+
+/// Largest Dockerfile, in bytes.
+const DOCKERFILE_LIMIT: u64 = 1 << 20;
+
+/// What source repositories answered, by branch and path. Kept while a pass plans again after a lost race.
+pub type SourceFiles = BTreeMap<(SourceBranch, RepoPath), Result<SourceFile, Fault>>;
+
+/// The entries whose Dockerfiles are looked at.
+pub(super) fn selected<'a>(entries: &'a BTreeMap<ImageName, Entry>, only: &'a BTreeSet<ImageName>) -> impl Iterator<Item = (&'a ImageName, &'a Build)> {
+    entries.iter().filter(move |(name, _)| only.is_empty() || only.contains(*name)).filter_map(|(name, entry)| Some((name, entry.build()?)))
+}
+
+/// The branch a build's source is on; `None` for the config repository itself.
+pub(super) fn source_branch(build: &Build) -> Result<Option<SourceBranch>, Fault> {
+    let repo = build.source.repo.as_deref().unwrap_or_default();
+    let url = match build.source.provider {
+        Provider::Local => return Ok(None),
+        Provider::Github => format!("https://github.com/{repo}.git"),
+        Provider::Gitlab => format!("https://gitlab.com/{repo}.git"),
+        Provider::Git => repo.to_owned(),
+    };
+    RemoteUrl::parse(&url)?;
+    Ok(Some(SourceBranch { url, branch: build.source.branch.clone() }))
+}
+
+/// Reads the source files that `known` does not have yet, one look per branch.
+pub(super) async fn source_files(
+    builds: impl Iterator<Item = (&ImageName, &Build)>,
+    sources: Option<&dyn Sources>,
+    progress: &dyn Progress,
+    known: &mut SourceFiles,
+) {
+    let mut wanted: BTreeMap<SourceBranch, BTreeSet<RepoPath>> = BTreeMap::new();
+    for (_, build) in builds {
+        if let Ok(Some(branch)) = source_branch(build) {
+            let key = (branch, build.source.dockerfile.clone());
+            if !known.contains_key(&key) {
+                wanted.entry(key.0).or_default().insert(key.1);
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    progress.begin("reading source repositories", Some(wanted.len() as u64));
+    for (branch, paths) in wanted {
+        let paths: Vec<RepoPath> = paths.into_iter().collect();
+        let answer = match sources {
+            Some(sources) => sources.read(&branch, &paths).await,
+            None => Err(Fault::new(Class::Offline, "not asked: offline")),
+        };
+        progress.advance();
+        match answer {
+            Ok(mut files) => {
+                for path in paths {
+                    let file = files.remove(&path).unwrap_or_else(|| Err(Fault::new(Class::Missing, format!("{path} is not there"))));
+                    known.insert((branch.clone(), path), file);
+                }
+            }
+            Err(fault) => known.extend(paths.into_iter().map(|path| ((branch.clone(), path), Err(fault.clone())))),
+        }
+    }
+}
+
+/// What each Dockerfile says.
+pub(super) fn dockerfiles<'a>(
+    builds: impl Iterator<Item = (&'a ImageName, &'a Build)> + Clone,
+    repository: &dyn Repository,
+    config: &CommitId,
+    files: &SourceFiles,
+) -> Result<BTreeMap<ImageName, Observation<DockerfileFact>>, Fault> {
+    let local: BTreeSet<&str> = builds.clone().filter(|(_, build)| build.source.provider == Provider::Local).map(|(_, build)| build.source.dockerfile.as_str()).collect();
+    let listing = repository.list(config, &local.into_iter().collect::<Vec<_>>())?;
+    let mut out = BTreeMap::new();
+    for (name, build) in builds {
+        let path = build.source.dockerfile.as_str();
+        let content = match source_branch(build) {
+            Err(fault) => Err(fault),
+            Ok(Some(branch)) => match files.get(&(branch, build.source.dockerfile.clone())) {
+                Some(Ok(file)) => Ok(file.content.clone()),
+                Some(Err(fault)) => Err(fault.clone()),
+                None => Err(Fault::new(Class::Internal, format!("{path} was not looked at"))),
+            },
+            Ok(None) => match (listing.files.get(path), listing.refused.get(path)) {
+                (Some(file), _) => repository.read(&file.blob, DOCKERFILE_LIMIT),
+                (None, Some(why)) => Err(Fault::new(Class::Missing, format!("{path}: {why}"))),
+                (None, None) => Err(Fault::new(Class::Missing, format!("there is no file {path}"))),
+            },
+        };
+        out.insert(name.clone(), fact(content, build));
+    }
+    Ok(out)
+}
+
+/// What one Dockerfile's content means. A file that is not there was read as much as one that is wrong.
+fn fact(content: Result<Vec<u8>, Fault>, build: &Build) -> Observation<DockerfileFact> {
+    let refused = |line, message| Observation::Known(DockerfileFact::Refused { line, message });
+    let content = match content {
+        Ok(content) => content,
+        Err(fault) if matches!(fault.class, Class::Missing | Class::Limit | Class::Config) => return refused(0, fault.text),
+        Err(fault) => return Observation::Unknown(fault),
+    };
+    let Ok(text) = String::from_utf8(content) else { return refused(1, "the Dockerfile is not UTF-8 text".to_owned()) };
+    let options = dockerfile::BuildOptions {
+        build_args: build.source.build_args.clone(),
+        platform: build.platforms.first().cloned(),
+        build_platform: None,
+        target: build.source.target.clone(),
+    };
+    match dockerfile::bases(&text, &options) {
+        Ok(images) => Observation::Known(DockerfileFact::Bases(images)),
+        Err(error) => refused(error.line, error.message),
+    }
+}
+
+/// Asks registries for digests, all at once: the client bounds how many are on their way. Answers that
+/// `known` already has are not asked for again.
+pub(super) async fn digests(
+    wanted: &BTreeSet<ImageReference>,
+    registry: &dyn Registry,
+    progress: &dyn Progress,
+    known: &mut BTreeMap<ImageReference, Observation<Digest>>,
+) {
+    let missing: Vec<&ImageReference> = wanted.iter().filter(|reference| !known.contains_key(*reference)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    progress.begin("asking registries", Some(missing.len() as u64));
+    let asked = missing.into_iter().map(|reference| async move {
+        let answer = registry.digest(reference).await;
+        progress.advance();
+        (reference.clone(), Observation::from(answer))
+    });
+    for (reference, answer) in join_all(asked).await {
+        known.insert(reference, answer);
+    }
+}
+
+/// Waits for all futures, polling only those that were woken.
+async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    futures.collect::<FuturesUnordered<F>>().collect().await
+}

@@ -1,0 +1,258 @@
+//! One pass, from snapshot to outcome. The only file that knows the order of things.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::changes::{self, Difference};
+use super::message::message;
+use super::observe::{self, SourceFiles};
+use super::outcome::{Change, Outcome, Status};
+use super::read::{self, Unusable};
+use crate::base::Fault;
+use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
+use crate::plan::prune::Held;
+use crate::plan::{Desired, Observation, Observed, Plan, Recorded, bases, planner, prune};
+use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
+use crate::render::{self, View};
+
+/// How often a lost race is planned again before the pass gives up.
+const TRIES: u32 = 10;
+
+/// Everything outside, as one pass sees it.
+pub struct World<'a> {
+    /// The config repository.
+    pub repository: &'a dyn Repository,
+    /// Source repositories; `None` when offline.
+    pub sources: Option<&'a dyn Sources>,
+    /// Registries.
+    pub registry: &'a dyn Registry,
+    /// Time.
+    pub clock: &'a dyn Clock,
+    /// Whoever watches.
+    pub progress: &'a dyn Progress,
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only these images; empty means all.
+    pub only: BTreeSet<ImageName>,
+    /// Plan and stop.
+    pub dry_run: bool,
+    /// IDs that release held prunes.
+    pub approvals: BTreeSet<String>,
+    /// The config repository's address as it may be shown, for the commit's trailers.
+    pub repo_url: Option<String>,
+}
+
+/// What the loop remembers between passes, to do nothing when nothing moved. Losing it costs one full pass.
+#[derive(Debug, Default)]
+pub struct Memory {
+    converged: Option<Converged>,
+}
+
+#[derive(Debug)]
+struct Converged {
+    snapshot: Snapshot,
+    wanted: BTreeSet<ImageReference>,
+    digests: BTreeMap<ImageReference, Observation<Digest>>,
+    outcome: Outcome,
+}
+
+/// What was seen so far in this pass; a pass that plans again does not look again.
+#[derive(Default)]
+struct Seen {
+    files: SourceFiles,
+    digests: BTreeMap<ImageReference, Observation<Digest>>,
+}
+
+/// One draft: a plan and what it would change.
+struct Draft {
+    plan: Plan,
+    difference: Difference,
+    desired: Desired,
+    wanted: BTreeSet<ImageReference>,
+    uses_sources: bool,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// Runs one pass.
+pub async fn pass(world: &World<'_>, options: &Options, memory: &mut Memory) -> Outcome {
+    let outcome = attempt(world, options, memory).await.unwrap_or_else(|unusable| match unusable {
+        Unusable::Invalid(diagnostics) => Outcome::failed(diagnostics, true),
+        Unusable::Fault(fault) => Outcome::failed(vec![finding(&fault)], false),
+    });
+    world.progress.end();
+    outcome
+}
+
+async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> Result<Outcome, Unusable> {
+    // Files keep whole seconds; deciding on finer times would make a pass on its own output differ.
+    let at = Timestamp::from_second(world.clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let mut seen = Seen::default();
+    for attempt in 0..TRIES {
+        world.progress.begin("looking at the config repository", None);
+        let snapshot = world.repository.snapshot().await?;
+        if let Some(outcome) = unmoved(world, options, memory, &snapshot, &mut seen).await {
+            return Ok(outcome);
+        }
+        memory.converged = None;
+        let draft = draft(world, options, &snapshot, at, &mut seen).await?;
+        let mut outcome = outcome(&snapshot, &draft);
+        if draft.difference.changes.is_empty() {
+            remember(memory, options, &snapshot, draft, seen, &outcome);
+            return Ok(outcome);
+        }
+        if options.dry_run {
+            outcome.status = Status::Planned;
+            return Ok(outcome);
+        }
+        let proposal = proposal(world, options, &snapshot, &draft, at);
+        world.progress.begin("publishing", None);
+        match world.repository.publish(&proposal).await? {
+            Publication::Published(commit) => {
+                outcome.commit = Some(commit);
+                outcome.status = if outcome.is_partial() { Status::Partial } else { Status::Published };
+                return Ok(outcome);
+            }
+            Publication::Refused(why) => return Ok(held(outcome, "publishing the record", why)),
+            Publication::Declined(why) => return Ok(held(outcome, "moving the branch", why)),
+            Publication::Moved => {
+                tracing::info!(attempt, "the branch moved; planning again from its new tip");
+                world.clock.sleep(pause(attempt)).await;
+            }
+        }
+    }
+    let mut outcome = Outcome::failed(Vec::new(), false);
+    outcome.held.push(Held { what: "publishing the record".into(), why: format!("the branch moved {TRIES} times in a row"), approve: None });
+    outcome.status = Status::Held;
+    Ok(outcome)
+}
+
+/// A growing pause with jitter, so that several Plimsolls do not meet again.
+fn pause(attempt: u32) -> Duration {
+    let ceiling = 250u64.saturating_mul(1 << attempt.min(6)).min(15_000);
+    Duration::from_millis(fastrand::u64(ceiling / 4..=ceiling))
+}
+
+/// The short way: neither commit moved, so only registries can have news.
+async fn unmoved(world: &World<'_>, options: &Options, memory: &Memory, snapshot: &Snapshot, seen: &mut Seen) -> Option<Outcome> {
+    let last = memory.converged.as_ref().filter(|last| last.snapshot == *snapshot && options.only.is_empty())?;
+    observe::digests(&last.wanted, world.registry, world.progress, &mut seen.digests).await;
+    let same = last.wanted.iter().all(|reference| match (last.digests.get(reference), seen.digests.get(reference)) {
+        (Some(Observation::Known(before)), Some(Observation::Known(now))) => before == now,
+        (Some(Observation::Unknown(before)), Some(Observation::Unknown(now))) => before.class == now.class,
+        _ => false,
+    });
+    same.then(|| last.outcome.clone())
+}
+
+fn remember(memory: &mut Memory, options: &Options, snapshot: &Snapshot, draft: Draft, seen: Seen, outcome: &Outcome) {
+    if outcome.waiting || draft.uses_sources || !options.only.is_empty() {
+        return;
+    }
+    memory.converged = Some(Converged { snapshot: snapshot.clone(), wanted: draft.wanted, digests: seen.digests, outcome: outcome.clone() });
+}
+
+async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Timestamp, seen: &mut Seen) -> Result<Draft, Unusable> {
+    world.progress.begin("reading config and record", None);
+    let desired = read::desired(world.repository, &snapshot.config)?;
+    if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
+        let fault = Fault::new(crate::base::Class::Config, format!("no image `{stranger}` is enrolled")).hint("`--only` takes the `name` of an entry");
+        return Err(Unusable::Fault(fault));
+    }
+    let listing = match &snapshot.record {
+        Some(commit) => world.repository.list(commit, &["state", "rendered"])?,
+        None => Listing::default(),
+    };
+    let recorded = read::recorded(world.repository, &listing);
+    let builds = || observe::selected(&desired.entries, &options.only);
+    observe::source_files(builds(), world.sources, world.progress, &mut seen.files).await;
+    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, &seen.files)?;
+
+    let approvals: BTreeSet<String> = options.approvals.union(&desired.settings.approvals).cloned().collect();
+    let prunes = image_prunes(&desired, &recorded, options, &approvals);
+    let mut kept = prunes.kept.clone();
+    kept.extend(desired.broken.iter().map(Subject::image));
+    kept.extend(recorded.images.keys().filter(|name| !desired.entries.contains_key(*name) && prune::is_protected(&desired, &recorded, name)).map(Subject::image));
+    let linked = bases::link(&desired, &recorded, &dockerfiles, &kept);
+    let wanted = planner::wanted_digests(&desired, &recorded, &linked, &options.only);
+    observe::digests(&wanted, world.registry, world.progress, &mut seen.digests).await;
+    let digests = wanted.iter().filter_map(|reference| Some((reference.clone(), seen.digests.get(reference)?.clone()))).collect();
+    let observed = Observed { at, dockerfiles, digests };
+
+    world.progress.begin("planning", None);
+    let plan = planner::plan(planner::Input { snapshot, desired: &desired, recorded: &recorded, bases: &linked, observed: &observed, only: &options.only, prunes: &prunes, approvals: &approvals });
+    let (documents, faults) = render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
+    let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
+    let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
+    let mut diagnostics = desired.diagnostics.clone();
+    diagnostics.extend(recorded.diagnostics);
+    diagnostics.extend(plan.diagnostics.iter().cloned());
+    diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
+    if snapshot.rewritten {
+        let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
+        diagnostics.push(Diagnostic { severity: Severity::Warning, code: "branch-rewritten", place: Place::default(), message, hint: None });
+    }
+    let uses_sources = !seen.files.is_empty();
+    Ok(Draft { plan, difference, desired, wanted, uses_sources, diagnostics })
+}
+
+fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
+    let unwanted = prune::unwanted_images(desired, recorded);
+    if options.only.is_empty() { prune::brake(Kind::Image, unwanted, desired.entries.len(), approvals) } else { prune::Verdict { kept: unwanted, ..prune::Verdict::default() } }
+}
+
+/// Paths of everything that stays exactly as it is.
+fn untouched<'a>(plan: &Plan, refused: impl Iterator<Item = &'a Subject>) -> BTreeSet<String> {
+    let mut out: BTreeSet<String> = plan.kept.iter().flat_map(|subject| render::paths(subject).chain([subject.state_path()])).collect();
+    out.extend(refused.flat_map(render::paths));
+    out
+}
+
+fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
+    let mut outcome = Outcome {
+        id: draft.plan.id.clone(),
+        snapshot: Some(snapshot.clone()),
+        status: Status::Converged,
+        commit: None,
+        changes: draft.difference.changes.clone(),
+        held: draft.plan.held.iter().chain(&draft.difference.held).cloned().collect(),
+        unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
+        diagnostics: draft.diagnostics.clone(),
+        invalid: false,
+        waiting: draft.plan.images.values().map(|state| &state.ledger).chain(draft.plan.bases.values().map(|state| &state.ledger)).any(|ledger| ledger.returning.is_some()),
+    };
+    if outcome.changes.is_empty() && outcome.is_partial() {
+        outcome.status = if outcome.held.is_empty() { Status::Partial } else { Status::Held };
+    }
+    outcome
+}
+
+fn held(mut outcome: Outcome, what: &str, why: String) -> Outcome {
+    outcome.held.push(Held { what: what.to_owned(), why, approve: None });
+    outcome.status = Status::Held;
+    outcome
+}
+
+fn proposal(world: &World<'_>, options: &Options, snapshot: &Snapshot, draft: &Draft, at: Timestamp) -> Proposal {
+    let source = world.repository.facts(&snapshot.config).ok();
+    let settings = &draft.desired.settings;
+    let content = |change: &Change| (change.action != super::Action::Delete).then(|| change.after.clone());
+    Proposal {
+        parent: snapshot.record.clone(),
+        config: snapshot.config.clone(),
+        files: draft.difference.changes.iter().map(|change| (change.path.clone(), content(change))).collect(),
+        author: settings.author.clone(),
+        email: settings.email.clone(),
+        when: at,
+        message: message(settings, snapshot, &draft.plan.id, &draft.difference.changes, source.as_ref(), options.repo_url.as_deref()),
+    }
+}
+
+/// A fault as a finding about no file in particular.
+fn finding(fault: &Fault) -> Diagnostic {
+    Diagnostic { severity: Severity::Error, code: fault.class.word(), place: Place::default(), message: fault.text.clone(), hint: fault.hint.clone() }
+}

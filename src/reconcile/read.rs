@@ -1,0 +1,80 @@
+//! Reads config and record from the blobs of two commits.
+
+use crate::base::Fault;
+use crate::format::yaml::Limits;
+use crate::format::{images_yaml, settings};
+use crate::model::{CommitId, Diagnostic, Place, RepoSettings, Subject};
+use crate::plan::{Desired, Recorded};
+use crate::ports::{File, Listing, Repository};
+
+/// Where settings and entries are.
+const CONFIG: [&str; 3] = ["plimsoll.yaml", "images.yaml", "images.d"];
+
+/// Why there is no desired state.
+pub(super) enum Unusable {
+    /// `plimsoll.yaml` is wrong.
+    Invalid(Vec<Diagnostic>),
+    /// The repository can't be read.
+    Fault(Fault),
+}
+
+impl From<Fault> for Unusable {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Puts desired state together.
+pub(super) fn desired(repository: &dyn Repository, commit: &CommitId) -> Result<Desired, Unusable> {
+    let listing = repository.list(commit, &CONFIG)?;
+    let (settings, diagnostics) = match (listing.files.get("plimsoll.yaml"), listing.refused.get("plimsoll.yaml")) {
+        (Some(file), _) => settings::read("plimsoll.yaml", &repository.read(&file.blob, Limits::FILE.bytes as u64)?).map_err(Unusable::Invalid)?,
+        (None, Some(why)) => {
+            let mut refused = Desired::default();
+            refused.refuse("plimsoll.yaml", why);
+            return Err(Unusable::Invalid(refused.diagnostics));
+        }
+        (None, None) => (RepoSettings::default(), Vec::new()),
+    };
+    let mut desired = Desired::new(settings, diagnostics);
+    for (path, why) in &listing.refused {
+        desired.refuse(path, why);
+    }
+    for (path, file) in &listing.files {
+        let (limit, one) = match path.as_str() {
+            "images.yaml" => (Limits::IMAGES, false),
+            path if is_entry_file(path) => (Limits::FILE, true),
+            _ => continue,
+        };
+        match repository.read(&file.blob, limit.bytes as u64) {
+            Ok(bytes) if one => desired.take(path, images_yaml::read_one(path, &bytes)),
+            Ok(bytes) => desired.take(path, images_yaml::read(path, &bytes)),
+            Err(fault) => desired.refuse(path, &fault.text),
+        }
+    }
+    Ok(desired)
+}
+
+fn is_entry_file(path: &str) -> bool {
+    let name = path.strip_prefix("images.d/").filter(|name| !name.contains('/') && !name.starts_with('.'));
+    name.is_some_and(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+}
+
+/// Reads recorded state. Files under `state/` that are none of ours are not looked at.
+pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Recorded {
+    let mut recorded = Recorded::default();
+    let whole = |path: &str| Place { file: path.to_owned(), line: 0, column: 0 };
+    for (path, why) in &listing.refused {
+        if let Some(subject) = Subject::of_state_path(path) {
+            recorded.refuse(&subject, whole(path), (*why).to_owned());
+        }
+    }
+    for (path, File { blob, .. }) in &listing.files {
+        let Some(subject) = Subject::of_state_path(path) else { continue };
+        match repository.read(blob, Limits::FILE.bytes as u64) {
+            Ok(bytes) => recorded.take(&subject, &bytes),
+            Err(fault) => recorded.refuse(&subject, whole(path), fault.text),
+        }
+    }
+    recorded
+}
