@@ -3,6 +3,7 @@
 mod args;
 mod clock;
 mod commands;
+mod demo;
 mod operator_file;
 mod output;
 mod progress;

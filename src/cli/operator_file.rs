@@ -22,14 +22,17 @@ pub(super) fn with_defaults(command: clap::Command, arguments: &[OsString]) -> R
         Err(error) if !asked_for && error.kind() == std::io::ErrorKind::NotFound => return Ok(command),
         Err(error) => return Err(Fault::new(Class::Config, format!("{}: {error}", path.display()))),
     };
-    let at = |place: yaml::Position, message: String| Fault::new(Class::Config, format!("{}:{}:{}: {message}", path.display(), place.line, place.column));
+    let at = |place: yaml::Position, message: String| {
+        Fault::new(Class::Config, format!("{}:{}:{}: {message}", path.display(), place.line, place.column))
+    };
     let Some(node) = yaml::read(&bytes, Limits::FILE).map_err(|error| at(error.at, error.message))? else { return Ok(command) };
     let Some(map) = node.map() else { return Err(at(node.at, "the operator file is a map of options".to_owned())) };
     let mut command = command;
     for (key, place, value) in &map.entries {
         let known = command.get_arguments().find(|argument| argument.get_long() == Some(key) && !NOT_HERE.contains(&key.as_str()));
         let Some(id) = known.map(|argument| argument.get_id().clone()) else {
-            return Err(at(*place, format!("there is no option `{}`", crate::base::fault::foreign(key))).hint("the keys are those of `plimsoll run --help`, without the dashes"));
+            return Err(at(*place, format!("there is no option `{}`", crate::base::fault::foreign(key)))
+                .hint("the keys are those of `plimsoll run --help`, without the dashes"));
         };
         let texts: Vec<String> = match (value.text(), value.list()) {
             (Some(text), _) => vec![text.to_owned()],

@@ -22,7 +22,10 @@ pub(super) fn only(operator: &OperatorArgs) -> Result<BTreeSet<ImageName>, Fault
     operator
         .only
         .iter()
-        .map(|name| ImageName::parse(name).map_err(|message| Fault::new(Class::Config, format!("--only {}: {message}", crate::base::fault::foreign(name)))))
+        .map(|name| {
+            ImageName::parse(name)
+                .map_err(|message| Fault::new(Class::Config, format!("--only {}: {message}", crate::base::fault::foreign(name))))
+        })
         .collect()
 }
 
@@ -40,7 +43,10 @@ pub(super) fn cache_dir(operator: &OperatorArgs) -> Result<PathBuf, Fault> {
         .clone()
         .or_else(|| set("XDG_CACHE_HOME").map(|base| base.join("plimsoll")))
         .or_else(|| set("HOME").map(|home| home.join(".cache/plimsoll")))
-        .ok_or_else(|| Fault::new(Class::Config, "there is no place for mirrors: neither HOME nor XDG_CACHE_HOME is set").hint("name one with --cache-dir"))
+        .ok_or_else(|| {
+            Fault::new(Class::Config, "there is no place for mirrors: neither HOME nor XDG_CACHE_HOME is set")
+                .hint("name one with --cache-dir")
+        })
 }
 
 /// How registries are spoken to.
@@ -65,7 +71,8 @@ pub(super) fn registry(operator: &OperatorArgs) -> Result<RegistryOptions, Fault
 /// The token for the config repository's host, from a variable or a file, never from an argument.
 pub(super) fn git_token(operator: &OperatorArgs) -> Result<Option<Secret>, Fault> {
     if let Some(path) = &operator.git_token_file {
-        let text = std::fs::read_to_string(path).map_err(|error| Fault::new(Class::Config, format!("--git-token-file {}: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Fault::new(Class::Config, format!("--git-token-file {}: {error}", path.display())))?;
         let text = text.trim();
         if text.is_empty() {
             return Err(Fault::new(Class::Config, format!("--git-token-file {}: the file is empty", path.display())));

@@ -446,3 +446,70 @@ fn read_policy(fields: &mut Fields<'_>) -> Option<TagPolicy> {
 fn looks_like_range(text: &str) -> bool {
     text.contains(['<', '>', '=', '^', '~', '*', ' ', ',', '|']) || text.split('.').any(|part| part == "x")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::schema;
+
+    #[test]
+    fn the_schema_names_exactly_the_keys_that_are_read() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(schema::keys::<schema::Image>(), keys(&ENTRY_KEYS));
+        assert_eq!(schema::keys::<schema::Source>(), keys(&SOURCE_KEYS));
+    }
+
+    /// What reading `text` gives: names that are taken, names that are broken, and findings.
+    fn told(text: &str) -> String {
+        let images = read("images.yaml", text.as_bytes());
+        let mut out: Vec<String> = images.entries.iter().map(|entry| format!("ok {}", entry.name)).collect();
+        out.extend(images.broken.iter().map(|name| format!("broken {name}")));
+        out.extend(images.frozen.then(|| "frozen".to_owned()));
+        out.extend(images.diagnostics.iter().map(|finding| format!("{}:{} {}", finding.place.line, finding.place.column, finding.code)));
+        out.join(", ")
+    }
+
+    #[test]
+    fn entries_and_what_is_said_of_them() {
+        let managed = "- name: a\n  registry: ghcr.io\n  repository: acme/a\n  source: {provider: local, dockerfile: a/Dockerfile";
+        for (text, expected) in [
+            (format!("{managed}}}\n"), "ok a"),
+            (format!("images:\n{managed}}}\n"), "ok a"),
+            (String::new(), ""),
+            ("images:\n".into(), ""),
+            ("nothing".into(), "frozen, 1:1 wrong-type"),
+            ("- name: a\n  name: a\n".into(), "frozen, 2:3 bad-yaml"),
+            ("- just text\n".into(), "frozen, 1:3 wrong-type"),
+            ("- registry: ghcr.io\n  repository: a/b\n  allowTags: ^1$\n".into(), "frozen, 1:3 missing-key"),
+            ("- name: A\n  registry: ghcr.io\n  repository: a/b\n  allowTags: ^1$\n".into(), "frozen, 1:9 bad-name"),
+            ("- name: a\n  registry: ghcr.io\n  repository: A/b\n  allowTags: ^1$\n".into(), "broken a, 3:15 bad-reference"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b:1\n  allowTags: ^1$\n".into(), "broken a, 3:15 bad-reference"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n".into(), "broken a, 1:3 no-policy"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  allowTags: '('\n".into(), "broken a, 4:14 bad-regex"),
+            (
+                "- name: a\n  registry: ghcr.io\n  repository: a/b\n  allowTags: ^1\n  imageSelectionStrategy: Digest\n".into(),
+                "broken a, 4:14 digest-of-many",
+            ),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: 1.10\n".into(), "broken a, 4:15 unquoted-version"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: \"1.10\"\n".into(), "ok a"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  alowTags: ^1$\n  constraint: x\n".into(), "ok a, 4:3 unknown-key"),
+            (format!("{managed}}}\n  rebuildDelay: soon\n"), "broken a, 5:17 bad-duration"),
+            (format!("{managed}}}\n  autoRebuild: yes\n"), "broken a, 5:16 wrong-type"),
+            (format!("{managed}}}\n  allowTags: ^1$\n"), "broken a, 5:14 managed-and-watched"),
+            (format!("{managed}, branch: -x}}\n"), "broken a, 4:64 bad-branch"),
+            (format!("{managed}, repo: x/y}}\n"), "broken a, 4:62 local-with-repo"),
+            (managed.replace("a/Dockerfile", "../x") + "}\n", "broken a, 4:41 bad-path"),
+            (managed.replace("local", "guthub") + "}\n", "broken a, 4:22 unknown-word"),
+        ] {
+            assert_eq!(told(&text), expected, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "(- |name: |registry: |repository: |source: |\\{|\\}|\n  |\n|[a-z]{1,4}|[:,*&!|>#]){0,40}") {
+            read("images.yaml", text.as_bytes());
+            read_one("images.d/x.yaml", text.as_bytes());
+        }
+    }
+}

@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::yaml::{self, Limits};
 use crate::model::{Diagnostic, Place, RepoSettings, Severity};
 
-const KEYS: [&str; 4] = ["commit", "approvals", "kargo", "backstage"];
+const KEYS: [&str; 3] = ["commit", "approvals", "kargo"];
 const COMMIT_KEYS: [&str; 3] = ["author", "email", "subject"];
 const KARGO_KEYS: [&str; 4] = ["enabled", "project", "interval", "baseInterval"];
 
@@ -92,4 +92,35 @@ fn read_kargo(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
         }
     }
     fields.failed |= child.failed;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::schema;
+
+    #[test]
+    fn the_schema_names_exactly_the_keys_that_are_read() {
+        let sorted = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(schema::keys::<schema::Settings>(), sorted(&KEYS));
+        assert_eq!(schema::keys::<schema::Commit>(), sorted(&COMMIT_KEYS));
+        assert_eq!(schema::keys::<schema::Kargo>(), sorted(&KARGO_KEYS));
+    }
+
+    #[test]
+    fn settings_that_stop_a_pass() {
+        for (text, expected) in [
+            ("kargo: [", "bad-yaml"),
+            ("- a", "wrong-type"),
+            ("kargo: {project: A}", "bad-name"),
+            ("kargo: {interval: 5s}", "bad-duration"),
+            ("commit: {author: 'a <b>'}", "bad-text"),
+            ("approvals: [x]", "bad-approval"),
+        ] {
+            let findings = read("plimsoll.yaml", text.as_bytes()).unwrap_err();
+            assert_eq!(findings[0].code, expected, "{text}");
+        }
+        let (settings, _) = read("plimsoll.yaml", b"kargo: {project: images}\ncommit: {author: Bot}\n").unwrap();
+        assert_eq!((settings.kargo.project.as_str(), settings.author.as_str()), ("images", "Bot"));
+    }
 }

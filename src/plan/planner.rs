@@ -360,7 +360,8 @@ fn prune_bases(plan: &mut Plan, input: &Input<'_>) {
         plan.prunes.insert(Subject::base(name), Reason::promoted(format!("{ours} builds it here now")));
     }
     let gone = |name: &&ImageName| !input.bases.wanted.contains_key(*name) && !input.bases.promoted.contains_key(*name);
-    let unwanted: BTreeSet<Subject> = input.recorded.bases.keys().filter(gone).map(Subject::base).filter(|subject| !input.recorded.foreign.contains(subject)).collect();
+    let unwanted: BTreeSet<Subject> =
+        input.recorded.bases.keys().filter(gone).map(Subject::base).filter(|subject| !input.recorded.foreign.contains(subject)).collect();
     // An entry that could not be read may build on any of them, and so may images the user did not ask for.
     if input.bases.frozen || !input.only.is_empty() {
         plan.kept.extend(unwanted);

@@ -79,12 +79,19 @@ pub fn difference(
 }
 
 fn in_the_way(path: &str) -> Held {
-    Held { what: path.to_owned(), why: "a file that Plimsoll did not make stands where this one belongs; move it away".to_owned(), approve: None }
+    Held {
+        what: path.to_owned(),
+        why: "a file that Plimsoll did not make stands where this one belongs; move it away".to_owned(),
+        approve: None,
+    }
 }
 
 fn wanted(plan: &Plan, documents: &BTreeMap<String, Document>) -> BTreeMap<String, Wanted> {
     let mut out = BTreeMap::new();
-    let images = plan.images.iter().map(|(name, state)| (Subject::image(name), made_from(state.defined_in.as_deref()), state_file::write_image(state)));
+    let images = plan
+        .images
+        .iter()
+        .map(|(name, state)| (Subject::image(name), made_from(state.defined_in.as_deref()), state_file::write_image(state)));
     let bases = plan.bases.iter().map(|(name, state)| (Subject::base(name), "Dockerfiles".to_owned(), state_file::write_base(state)));
     for (subject, made_from, body) in images.chain(bases) {
         let content = head::with_head(&subject.to_string(), &made_from, &body);
@@ -123,7 +130,9 @@ fn surplus(
         let delete = |reason, before| Change { path: path.clone(), action: Action::Delete, reason, before, after: Vec::new() };
         if let Some(reason) = plan.prunes.get(&subject) {
             out.changes.push(delete(reason.clone(), before));
-        } else if plan.images.contains_key(&subject.name) && subject.kind == Kind::Image || plan.bases.contains_key(&subject.name) && subject.kind == Kind::BaseImage {
+        } else if plan.images.contains_key(&subject.name) && subject.kind == Kind::Image
+            || plan.bases.contains_key(&subject.name) && subject.kind == Kind::BaseImage
+        {
             out.changes.push(delete(Reason::unwatched(format!("{subject} has no such file any more")), before));
         } else if !plan.kept.contains(&subject) {
             let change = delete(Reason::pruned("nothing is recorded of it any more"), before);

@@ -14,6 +14,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// next start: nothing counts until it is published.
 const DRAIN: Duration = Duration::from_secs(4);
 
+/// How long events of a local repository settle before a look.
+const SETTLE: Duration = Duration::from_millis(200);
+
 /// How the loop runs.
 #[derive(Debug, Clone)]
 pub struct Rhythm {
@@ -22,7 +25,14 @@ pub struct Rhythm {
 }
 
 /// Runs passes until `stop` turns true. `look` wakes the loop early; it is only a hint.
-pub async fn run(world: &World<'_>, options: &Options, rhythm: &Rhythm, look: &Notify, mut stop: watch::Receiver<bool>, mut report: impl FnMut(&Outcome)) {
+pub async fn run(
+    world: &World<'_>,
+    options: &Options,
+    rhythm: &Rhythm,
+    look: &Notify,
+    mut stop: watch::Receiver<bool>,
+    mut report: impl FnMut(&Outcome),
+) {
     let mut memory = Memory::default();
     let mut failures = 0u32;
     while !*stop.borrow() {
@@ -45,7 +55,8 @@ pub async fn run(world: &World<'_>, options: &Options, rhythm: &Rhythm, look: &N
         tracing::debug!(seconds = wait.as_secs_f32(), failures, "waiting");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = look.notified(), if failures == 0 => {}
+            // One commit makes many events; a short pause lets the last of them pass.
+            () = look.notified(), if failures == 0 => tokio::time::sleep(SETTLE).await,
             _ = stop.wait_for(|stop| *stop) => return,
         }
     }
@@ -57,7 +68,9 @@ fn wait(interval: Duration, failures: u32) -> Duration {
     if failures == 0 {
         return interval.mul_f32(1.0 + fastrand::f32() / 10.0);
     }
-    let ceiling = Duration::from_secs(5).saturating_mul(1 << failures.min(6)).min(LONGEST_WAIT).min(interval.max(Duration::from_secs(5)).saturating_mul(8));
+    let ceiling = Duration::from_secs(5)
+        .saturating_mul(1 << failures.min(6))
+        .min(LONGEST_WAIT)
+        .min(interval.max(Duration::from_secs(5)).saturating_mul(8));
     ceiling.mul_f32(0.5 + fastrand::f32() / 2.0)
 }
-

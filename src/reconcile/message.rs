@@ -13,7 +13,14 @@ const TOLD: usize = 20;
 
 /// The whole message. The trailers `Argocd-reference-commit-*` are those that Argo CD and the GitOps
 /// promoter show as the source of a change.
-pub fn message(settings: &RepoSettings, snapshot: &Snapshot, plan_id: &str, changes: &[Change], source: Option<&CommitFacts>, repo_url: Option<&str>) -> String {
+pub fn message(
+    settings: &RepoSettings,
+    snapshot: &Snapshot,
+    plan_id: &str,
+    changes: &[Change],
+    source: Option<&CommitFacts>,
+    repo_url: Option<&str>,
+) -> String {
     let mut out = settings.subject.replace("{summary}", &summary(changes));
     out.push_str("\n\n");
     let facts: Vec<&Change> = changes.iter().filter(|change| Subject::of_state_path(&change.path).is_some()).collect();

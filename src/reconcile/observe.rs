@@ -20,7 +20,10 @@ const DOCKERFILE_LIMIT: u64 = 1 << 20;
 pub type SourceFiles = BTreeMap<(SourceBranch, RepoPath), Result<SourceFile, Fault>>;
 
 /// The entries whose Dockerfiles are looked at.
-pub(super) fn selected<'a>(entries: &'a BTreeMap<ImageName, Entry>, only: &'a BTreeSet<ImageName>) -> impl Iterator<Item = (&'a ImageName, &'a Build)> {
+pub(super) fn selected<'a>(
+    entries: &'a BTreeMap<ImageName, Entry>,
+    only: &'a BTreeSet<ImageName>,
+) -> impl Iterator<Item = (&'a ImageName, &'a Build)> {
     entries.iter().filter(move |(name, _)| only.is_empty() || only.contains(*name)).filter_map(|(name, entry)| Some((name, entry.build()?)))
 }
 
@@ -83,7 +86,11 @@ pub(super) fn dockerfiles<'a>(
     config: &CommitId,
     files: &SourceFiles,
 ) -> Result<BTreeMap<ImageName, Observation<DockerfileFact>>, Fault> {
-    let local: BTreeSet<&str> = builds.clone().filter(|(_, build)| build.source.provider == Provider::Local).map(|(_, build)| build.source.dockerfile.as_str()).collect();
+    let local: BTreeSet<&str> = builds
+        .clone()
+        .filter(|(_, build)| build.source.provider == Provider::Local)
+        .map(|(_, build)| build.source.dockerfile.as_str())
+        .collect();
     let listing = repository.list(config, &local.into_iter().collect::<Vec<_>>())?;
     let mut out = BTreeMap::new();
     for (name, build) in builds {

@@ -100,12 +100,25 @@ pub struct Outcome {
 impl Outcome {
     /// A pass that could not even plan.
     pub fn failed(diagnostics: Vec<Diagnostic>, invalid: bool) -> Self {
-        Self { id: String::new(), snapshot: None, status: Status::Failed, commit: None, changes: Vec::new(), held: Vec::new(), unknown: Vec::new(), diagnostics, invalid, waiting: false }
+        Self {
+            id: String::new(),
+            snapshot: None,
+            status: Status::Failed,
+            commit: None,
+            changes: Vec::new(),
+            held: Vec::new(),
+            unknown: Vec::new(),
+            diagnostics,
+            invalid,
+            waiting: false,
+        }
     }
 
     /// Whether some item failed or is held.
     pub fn is_partial(&self) -> bool {
-        !self.held.is_empty() || self.unknown.iter().any(Unknown::is_failure) || self.diagnostics.iter().any(|finding| finding.severity == Severity::Error)
+        !self.held.is_empty()
+            || self.unknown.iter().any(Unknown::is_failure)
+            || self.diagnostics.iter().any(|finding| finding.severity == Severity::Error)
     }
 
     /// The exit code of `run` (design: 1 failed, 3 invalid, 4 partly done).

@@ -15,7 +15,7 @@ use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, S
 use crate::plan::prune::Held;
 use crate::plan::{Desired, Observation, Observed, Plan, Recorded, bases, planner, prune};
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
-use crate::render::{self, View};
+use crate::render::{self, Document, View};
 
 /// How often a lost race is planned again before the pass gives up.
 const TRIES: u32 = 10;
@@ -73,9 +73,38 @@ struct Draft {
     plan: Plan,
     difference: Difference,
     desired: Desired,
+    documents: BTreeMap<String, Document>,
     wanted: BTreeSet<ImageReference>,
     uses_sources: bool,
     diagnostics: Vec<Diagnostic>,
+}
+
+/// What a directory alone gives: findings and manifests.
+#[derive(Debug, Default)]
+pub struct Drafted {
+    /// Findings of config, Dockerfiles, state and rendering.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Manifests by path.
+    pub documents: BTreeMap<String, Document>,
+    /// Enrolled images that can be used.
+    pub images: usize,
+    /// The settings can't be used.
+    pub invalid: bool,
+}
+
+/// Plans and renders without changing anything, for commands that look at a directory.
+///
+/// # Errors
+/// When the directory can't be read; what is wrong with its files is in the findings.
+pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
+    let snapshot = world.repository.snapshot().await?;
+    match draft(world, options, &snapshot, world.clock.now(), &mut Seen::default()).await {
+        Ok(draft) => {
+            Ok(Drafted { diagnostics: draft.diagnostics, images: draft.desired.entries.len(), documents: draft.documents, invalid: false })
+        }
+        Err(Unusable::Invalid(diagnostics)) => Ok(Drafted { diagnostics, invalid: true, ..Drafted::default() }),
+        Err(Unusable::Fault(fault)) => Err(fault),
+    }
 }
 
 /// Runs one pass.
@@ -126,7 +155,11 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
         }
     }
     let mut outcome = Outcome::failed(Vec::new(), false);
-    outcome.held.push(Held { what: "publishing the record".into(), why: format!("the branch moved {TRIES} times in a row"), approve: None });
+    outcome.held.push(Held {
+        what: "publishing the record".into(),
+        why: format!("the branch moved {TRIES} times in a row"),
+        approve: None,
+    });
     outcome.status = Status::Held;
     Ok(outcome)
 }
@@ -153,14 +186,16 @@ fn remember(memory: &mut Memory, options: &Options, snapshot: &Snapshot, draft: 
     if outcome.waiting || draft.uses_sources || !options.only.is_empty() {
         return;
     }
-    memory.converged = Some(Converged { snapshot: snapshot.clone(), wanted: draft.wanted, digests: seen.digests, outcome: outcome.clone() });
+    memory.converged =
+        Some(Converged { snapshot: snapshot.clone(), wanted: draft.wanted, digests: seen.digests, outcome: outcome.clone() });
 }
 
 async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Timestamp, seen: &mut Seen) -> Result<Draft, Unusable> {
     world.progress.begin("reading config and record", None);
     let desired = read::desired(world.repository, &snapshot.config)?;
     if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
-        let fault = Fault::new(crate::base::Class::Config, format!("no image `{stranger}` is enrolled")).hint("`--only` takes the `name` of an entry");
+        let fault = Fault::new(crate::base::Class::Config, format!("no image `{stranger}` is enrolled"))
+            .hint("`--only` takes the `name` of an entry");
         return Err(Unusable::Fault(fault));
     }
     let listing = match &snapshot.record {
@@ -176,7 +211,13 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     let prunes = image_prunes(&desired, &recorded, options, &approvals);
     let mut kept = prunes.kept.clone();
     kept.extend(desired.broken.iter().map(Subject::image));
-    kept.extend(recorded.images.keys().filter(|name| !desired.entries.contains_key(*name) && prune::is_protected(&desired, &recorded, name)).map(Subject::image));
+    kept.extend(
+        recorded
+            .images
+            .keys()
+            .filter(|name| !desired.entries.contains_key(*name) && prune::is_protected(&desired, &recorded, name))
+            .map(Subject::image),
+    );
     let linked = bases::link(&desired, &recorded, &dockerfiles, &kept);
     let wanted = planner::wanted_digests(&desired, &recorded, &linked, &options.only);
     observe::digests(&wanted, world.registry, world.progress, &mut seen.digests).await;
@@ -184,8 +225,18 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     let observed = Observed { at, dockerfiles, digests };
 
     world.progress.begin("planning", None);
-    let plan = planner::plan(planner::Input { snapshot, desired: &desired, recorded: &recorded, bases: &linked, observed: &observed, only: &options.only, prunes: &prunes, approvals: &approvals });
-    let (documents, faults) = render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
+    let plan = planner::plan(planner::Input {
+        snapshot,
+        desired: &desired,
+        recorded: &recorded,
+        bases: &linked,
+        observed: &observed,
+        only: &options.only,
+        prunes: &prunes,
+        approvals: &approvals,
+    });
+    let (documents, faults) =
+        render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
     let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
@@ -194,15 +245,25 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
-        diagnostics.push(Diagnostic { severity: Severity::Warning, code: "branch-rewritten", place: Place::default(), message, hint: None });
+        diagnostics.push(Diagnostic {
+            severity: Severity::Warning,
+            code: "branch-rewritten",
+            place: Place::default(),
+            message,
+            hint: None,
+        });
     }
     let uses_sources = !seen.files.is_empty();
-    Ok(Draft { plan, difference, desired, wanted, uses_sources, diagnostics })
+    Ok(Draft { plan, difference, desired, documents, wanted, uses_sources, diagnostics })
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
     let unwanted = prune::unwanted_images(desired, recorded);
-    if options.only.is_empty() { prune::brake(Kind::Image, unwanted, desired.entries.len(), approvals) } else { prune::Verdict { kept: unwanted, ..prune::Verdict::default() } }
+    if options.only.is_empty() {
+        prune::brake(Kind::Image, unwanted, desired.entries.len(), approvals)
+    } else {
+        prune::Verdict { kept: unwanted, ..prune::Verdict::default() }
+    }
 }
 
 /// Paths of everything that stays exactly as it is.
@@ -223,7 +284,13 @@ fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
         invalid: false,
-        waiting: draft.plan.images.values().map(|state| &state.ledger).chain(draft.plan.bases.values().map(|state| &state.ledger)).any(|ledger| ledger.returning.is_some()),
+        waiting: draft
+            .plan
+            .images
+            .values()
+            .map(|state| &state.ledger)
+            .chain(draft.plan.bases.values().map(|state| &state.ledger))
+            .any(|ledger| ledger.returning.is_some()),
     };
     if outcome.changes.is_empty() && outcome.is_partial() {
         outcome.status = if outcome.held.is_empty() { Status::Partial } else { Status::Held };
@@ -254,5 +321,11 @@ fn proposal(world: &World<'_>, options: &Options, snapshot: &Snapshot, draft: &D
 
 /// A fault as a finding about no file in particular.
 fn finding(fault: &Fault) -> Diagnostic {
-    Diagnostic { severity: Severity::Error, code: fault.class.word(), place: Place::default(), message: fault.text.clone(), hint: fault.hint.clone() }
+    Diagnostic {
+        severity: Severity::Error,
+        code: fault.class.word(),
+        place: Place::default(),
+        message: fault.text.clone(),
+        hint: fault.hint.clone(),
+    }
 }

@@ -28,7 +28,9 @@ impl From<Fault> for Unusable {
 pub(super) fn desired(repository: &dyn Repository, commit: &CommitId) -> Result<Desired, Unusable> {
     let listing = repository.list(commit, &CONFIG)?;
     let (settings, diagnostics) = match (listing.files.get("plimsoll.yaml"), listing.refused.get("plimsoll.yaml")) {
-        (Some(file), _) => settings::read("plimsoll.yaml", &repository.read(&file.blob, Limits::FILE.bytes as u64)?).map_err(Unusable::Invalid)?,
+        (Some(file), _) => {
+            settings::read("plimsoll.yaml", &repository.read(&file.blob, Limits::FILE.bytes as u64)?).map_err(Unusable::Invalid)?
+        }
         (None, Some(why)) => {
             let mut refused = Desired::default();
             refused.refuse("plimsoll.yaml", why);

@@ -13,7 +13,8 @@ pub(in super::super) struct Style {
 impl Style {
     /// Colour on a terminal unless `NO_COLOR` is set (no-color.org), or as the user said.
     pub(in super::super) fn of(color: Color, stream: &impl IsTerminal) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let wanted =
+            std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
             on: match color {
                 Color::Always => true,
@@ -37,6 +38,10 @@ impl Style {
 
     pub(super) fn odd(self, text: &str) -> String {
         self.paint("33", text)
+    }
+
+    pub(in super::super) fn heading(self, text: &str) -> String {
+        self.paint("1", text)
     }
 
     pub(super) fn strong(self, text: &str) -> String {

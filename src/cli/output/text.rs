@@ -79,7 +79,8 @@ pub(in super::super) fn plan(outcome: &Outcome, diffs: bool, style: Style) -> St
         let _ = writeln!(out, "{sign} {:width$}  {}", change.path, style.faint(&change.reason.text));
     }
     let count = |action| outcome.changes.iter().filter(|change| change.action == action).count();
-    let _ = writeln!(out, "\n{} to create, {} to update, {} to delete", count(Action::Create), count(Action::Update), count(Action::Delete));
+    let _ =
+        writeln!(out, "\n{} to create, {} to update, {} to delete", count(Action::Create), count(Action::Update), count(Action::Delete));
     if diffs {
         for change in &outcome.changes {
             out.push('\n');
@@ -116,8 +117,15 @@ pub(in super::super) fn ran(outcome: &Outcome, style: Style) -> String {
     };
     match (outcome.status, &outcome.commit) {
         (Status::Converged, _) => format!("{}: nothing to change\n", style.good("converged")),
-        (Status::Published, Some(commit)) => format!("{} {}: {} ({files})\n", style.good("published"), style.strong(commit.short()), message::summary(&outcome.changes)),
-        (Status::Partial, Some(commit)) => format!("{}: published {}: {} ({files}); the rest is named above\n", style.odd("partly done"), style.strong(commit.short()), message::summary(&outcome.changes)),
+        (Status::Published, Some(commit)) => {
+            format!("{} {}: {} ({files})\n", style.good("published"), style.strong(commit.short()), message::summary(&outcome.changes))
+        }
+        (Status::Partial, Some(commit)) => format!(
+            "{}: published {}: {} ({files}); the rest is named above\n",
+            style.odd("partly done"),
+            style.strong(commit.short()),
+            message::summary(&outcome.changes)
+        ),
         (Status::Partial, None) => format!("{}: nothing to change besides what is named above\n", style.odd("partly done")),
         (Status::Held, _) => format!("{}: see above\n", style.odd("held")),
         (Status::Planned, _) => plan(outcome, false, style),

@@ -1,0 +1,114 @@
+//! `run` and `plan`: the same pass, with and without its end.
+
+use tokio::sync::{Notify, watch};
+
+use super::super::args::{Format, PlanArgs, RunArgs};
+use super::super::output::{self, document, text};
+use super::super::{settings, world};
+use super::{Context, runtime};
+use crate::base::{Class, Fault};
+use crate::reconcile::daemon::{self, Rhythm};
+use crate::reconcile::{Memory, Options, Outcome, Status, pass};
+
+/// One pass, or the loop.
+pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
+    let options = options(context, args.dry_run)?;
+    if args.once || args.dry_run {
+        let outcome = one_pass(context, &options)?;
+        show(context, &outcome, |context, outcome| text::ran(outcome, context.out));
+        return Ok(outcome.run_code());
+    }
+    let rhythm = Rhythm { interval: settings::interval(&context.operator)? };
+    runtime()?.block_on(looping(context, &options, &rhythm))
+}
+
+/// A pass that stops before anything is changed.
+pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
+    let options = options(context, true)?;
+    let outcome = one_pass(context, &options)?;
+    show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    Ok(outcome.plan_code())
+}
+
+fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
+    let operator = &context.operator;
+    Ok(Options {
+        only: settings::only(operator)?,
+        dry_run,
+        approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
+        repo_url: world::shown_url(operator),
+    })
+}
+
+fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
+    runtime()?.block_on(async {
+        let owned = world::Owned::open(&context.operator).await?;
+        let world = owned.world();
+        let mut memory = Memory::default();
+        tokio::select! {
+            outcome = pass(&world, options, &mut memory) => Ok(outcome),
+            () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
+        }
+    })
+}
+
+fn show(context: &Context, outcome: &Outcome, words: impl Fn(&Context, &Outcome) -> String) {
+    match context.operator.output {
+        Format::Text => {
+            text::trouble(outcome, context.err);
+            output::print(&words(context, outcome));
+        }
+        format => output::structured(&document::outcome(outcome), format),
+    }
+}
+
+async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Result<u8, Fault> {
+    let owned = world::Owned::open(&context.operator).await?;
+    let look = std::sync::Arc::new(Notify::new());
+    let _watcher = world::watch(&context.operator, &look);
+    let (stop, stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        interrupted().await;
+        tracing::info!("told to stop; finishing the pass in hand");
+        let _gone = stop.send(true);
+        interrupted().await;
+        tracing::warn!("told twice; stopping at once");
+        std::process::exit(130);
+    });
+    tracing::info!(repo = %world::shown_url(&context.operator).unwrap_or_default(), interval = ?rhythm.interval, "the loop begins");
+    let format = context.operator.output;
+    let mut last: Option<Outcome> = None;
+    daemon::run(&owned.world(), options, rhythm, &look, stopped, |outcome| {
+        if format == Format::Text {
+            // The same trouble is told once, not at every pass.
+            let told = last.as_ref().is_some_and(|last| {
+                (&last.diagnostics, &last.unknown, &last.held) == (&outcome.diagnostics, &outcome.unknown, &outcome.held)
+            });
+            if !told {
+                text::trouble(outcome, context.err);
+            }
+            if outcome.status != Status::Converged {
+                output::print(&text::ran(outcome, context.out));
+            }
+        } else {
+            let line = serde_json::to_string(&document::outcome(outcome)).unwrap_or_default();
+            output::print(&format!("{line}\n"));
+        }
+        last = Some(outcome.clone());
+    })
+    .await;
+    tracing::info!("the loop has ended");
+    Ok(0)
+}
+
+/// Waits for SIGTERM or Ctrl-C.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

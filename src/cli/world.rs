@@ -1,0 +1,73 @@
+//! Opens the real outside for one command.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+use super::args::OperatorArgs;
+use super::clock::SystemClock;
+use super::progress::Line;
+use super::settings;
+use crate::base::{Class, Fault};
+use crate::git::{self, GitSources};
+use crate::ports::{Registry, Repository};
+use crate::reconcile::World;
+use crate::registry::{Offline, RegistryClient};
+
+/// Everything a [`World`] borrows.
+pub(super) struct Owned {
+    repository: Box<dyn Repository>,
+    sources: Option<GitSources>,
+    registry: Box<dyn Registry>,
+    clock: SystemClock,
+    progress: Line,
+}
+
+impl Owned {
+    /// Opens repository, sources and registries as the operator says.
+    pub(super) async fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
+        let repository = git::open(git::RepositoryOptions::new(&operator.repo)?).await?;
+        Ok(Self { repository, sources: None, registry: Box::new(Offline), clock: SystemClock, progress: Line::new(operator.quiet) })
+    }
+
+    /// As one pass sees it.
+    pub(super) fn world(&self) -> World<'_> {
+        World {
+            repository: self.repository.as_ref(),
+            sources: self.sources.as_ref().map(|sources| sources as _),
+            registry: self.registry.as_ref(),
+            clock: &self.clock,
+            progress: &self.progress,
+        }
+    }
+}
+
+/// The repository's address as it may be shown: a path, or a URL without user and query.
+pub(super) fn shown_url(operator: &OperatorArgs) -> Option<String> {
+    git::shown(&operator.repo)
+}
+
+/// Watches a local repository: any event under its refs is a hint to look. Losing the watch loses nothing
+/// but time, so a failure is only told.
+pub(super) fn watch(operator: &OperatorArgs, look: &Arc<Notify>) -> Option<notify::RecommendedWatcher> {
+    let root = operator.repo.strip_prefix("file://").unwrap_or(&operator.repo);
+    let git = [Path::new(root).join(".git"), Path::new(root).to_owned()].into_iter().find(|path| path.join("refs").is_dir())?;
+    let look = Arc::clone(look);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            look.notify_one();
+        }
+    })
+    .map_err(|error| tracing::warn!(%error, "the local repository is not watched; passes follow the interval"))
+    .ok()?;
+    // Directories, not files: git replaces refs by renaming, and a watched file is gone after that.
+    for (path, mode) in [(git.join("refs/heads"), RecursiveMode::Recursive), (git, RecursiveMode::NonRecursive)] {
+        if let Err(error) = watcher.watch(&path, mode) {
+            tracing::warn!(%error, "the local repository is not watched; passes follow the interval");
+            return None;
+        }
+    }
+    Some(watcher)
+}
