@@ -10,7 +10,7 @@ use super::commands::{Context, runtime};
 use super::output::{self, text};
 use super::progress::Line;
 use crate::base::{Class, Fault};
-use crate::git::{self, RepositoryOptions};
+use crate::git::{self, GitProgram, RepositoryOptions};
 use crate::model::branch::BranchName;
 use crate::reconcile::{Memory, Options, Outcome, Status, World, pass};
 use crate::registry::{LoopbackRegistry, RegistryClient, RegistryOptions};

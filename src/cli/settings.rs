@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::args::OperatorArgs;
 use crate::base::{Class, Fault, Secret};
+use crate::git::{GitCredentials, GitProgram};
+use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::model::{Delay, ImageName};
 use crate::registry::RegistryOptions;
 
@@ -80,4 +82,26 @@ pub(super) fn git_token(operator: &OperatorArgs) -> Result<Option<Secret>, Fault
         return Ok(Some(Secret::new(text)));
     }
     Ok(std::env::var("PLIMSOLL_GIT_TOKEN").ok().filter(|token| !token.is_empty()).map(Secret::new))
+}
+
+/// The token as git gets it: bound to the config repository's origin.
+pub(super) fn git_credentials(operator: &OperatorArgs) -> Result<Option<GitCredentials>, Fault> {
+    let Some(password) = git_token(operator)? else { return Ok(None) };
+    let origin = RemoteUrl::parse(&operator.repo)?.origin();
+    let origin = origin.ok_or_else(|| Fault::new(Class::Config, "there is a git token, and the repository is not behind https").hint("ssh uses --git-ssh-key, the ssh configuration or the agent"))?;
+    Ok(Some(GitCredentials { origin, username: operator.git_username.clone().unwrap_or_else(|| "plimsoll".to_owned()), password }))
+}
+
+/// How git is run for source repositories: only protocols that the operator allows.
+pub(super) fn git_program(operator: &OperatorArgs) -> Result<GitProgram, Fault> {
+    let mut protocols = Vec::new();
+    for word in &operator.allow_protocol {
+        match word.as_str() {
+            "http" => protocols.push(Protocol::Http),
+            "file" => protocols.push(Protocol::File),
+            "https" | "ssh" => {}
+            _ => return Err(Fault::new(Class::Config, format!("--allow-protocol {}: it is http or file", crate::base::fault::foreign(word)))),
+        }
+    }
+    Ok(GitProgram { ssh_key: operator.git_ssh_key.clone(), ..GitProgram::new(protocols) })
 }

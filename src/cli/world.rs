@@ -11,7 +11,8 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
-use crate::git::{self, GitSources};
+use crate::git::{self, GitProgram, GitSources, RepositoryOptions};
+use crate::model::branch::BranchName;
 use crate::ports::{Registry, Repository};
 use crate::reconcile::World;
 use crate::registry::{Offline, RegistryClient};
@@ -27,9 +28,23 @@ pub(super) struct Owned {
 
 impl Owned {
     /// Opens repository, sources and registries as the operator says.
-    pub(super) async fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
-        let repository = git::open(git::RepositoryOptions::new(&operator.repo)?).await?;
-        Ok(Self { repository, sources: None, registry: Box::new(Offline), clock: SystemClock, progress: Line::new(operator.quiet) })
+    pub(super) fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
+        let cache = settings::cache_dir(operator)?;
+        let program = settings::git_program(operator)?;
+        let branch = |name: &Option<String>, option: &str| {
+            name.as_deref().map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}")))).transpose()
+        };
+        let repository = git::open(RepositoryOptions {
+            location: operator.repo.clone(),
+            branch: branch(&operator.branch, "--branch")?,
+            record_branch: branch(&operator.record_branch, "--record-branch")?,
+            cache: cache.clone(),
+            push: operator.push,
+            program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
+        })?;
+        let registry: Box<dyn Registry> = if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
+        let sources = (!operator.offline).then(|| GitSources::new(program, cache));
+        Ok(Self { repository, sources, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
     }
 
     /// As one pass sees it.

@@ -1,36 +1,94 @@
-//! stub
+//! Floor 4: git. Transport by the user's own `git` program, objects by libgit2.
+
+mod checkout;
+mod command;
 mod create;
-use crate::base::Fault;
-use crate::ports::*;
+mod mirror;
+mod objects;
+mod pack;
+mod push;
+mod remote;
+mod sources;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::base::{Class, Fault};
+use crate::model::BlobId;
+use crate::model::branch::BranchName;
+use crate::model::remote_url::{Protocol, RemoteUrl};
+use crate::ports::Repository;
+
+pub use command::{GitCredentials, GitProgram};
 pub use create::create;
-use std::path::PathBuf;
-/// x
+pub use sources::GitSources;
+
+use checkout::Checkout;
+use mirror::Mirror;
+use remote::Remote;
+
+/// Longest time one git command may take.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How the config repository is opened.
+#[derive(Debug, Clone)]
 pub struct RepositoryOptions {
-    /// x
-    pub cache_dir: PathBuf,
+    /// A URL that git speaks, or the path of a checkout or bare repository.
+    pub location: String,
+    /// The branch that config is read from; `None` is the repository's own.
+    pub branch: Option<BranchName>,
+    /// The branch that the record is on; `None` is the config branch.
+    pub record_branch: Option<BranchName>,
+    /// Where mirrors are kept.
+    pub cache: PathBuf,
+    /// With a checkout: also push to the upstream.
+    pub push: bool,
+    /// How git is run.
+    pub program: GitProgram,
 }
-impl RepositoryOptions {
-    /// x
-    pub fn new(_l: &str) -> Result<Self, Fault> {
-        Err(Fault::new(crate::base::Class::Internal, ""))
+
+impl GitProgram {
+    /// git with the protocols that are always spoken.
+    pub fn new(protocols: impl IntoIterator<Item = Protocol>) -> Self {
+        let protocols: BTreeSet<Protocol> = protocols.into_iter().chain([Protocol::Https, Protocol::Ssh]).collect();
+        Self { protocols, credentials: None, ssh_key: None, extra: Vec::new(), deadline: DEADLINE }
     }
 }
-/// x
-pub async fn open(_o: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
-    Err(Fault::new(crate::base::Class::Internal, ""))
+
+/// Opens the config repository. The operator named it, so any protocol that is safe may be spoken.
+///
+/// # Errors
+/// When the location is none, or the mirror can't be made.
+pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    let RepositoryOptions { branch, record_branch, cache, push, mut program, .. } = options;
+    program.protocols.insert(url.protocol());
+    let url = match (url.protocol(), options.location.contains("://")) {
+        (Protocol::File, false) => {
+            let path = Path::new(&options.location);
+            let git = Checkout::open(path)?;
+            if !git.is_bare() {
+                program.protocols.insert(Protocol::File);
+                return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, program, cache }));
+            }
+            let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
+            RemoteUrl::parse(&format!("file://{}", absolute.display()))?
+        }
+        _ => url,
+    };
+    let mirror = Mirror::open(&cache, &url)?;
+    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, seen: Mutex::default() }))
 }
-/// x
-pub struct GitSources;
-impl Sources for GitSources {
-    fn read<'a>(
-        &'a self,
-        _b: &'a SourceBranch,
-        _p: &'a [crate::model::RepoPath],
-    ) -> Answer<'a, Result<std::collections::BTreeMap<crate::model::RepoPath, Result<SourceFile, Fault>>, Fault>> {
-        Box::pin(async { Err(Fault::new(crate::base::Class::Internal, "")) })
-    }
+
+/// An address as it may be shown and written into commits; `None` for paths, which are facts of one machine.
+pub fn shown(location: &str) -> Option<String> {
+    RemoteUrl::parse(location).ok().filter(|url| url.protocol() != Protocol::File).map(|url| url.to_string())
 }
-/// x
-pub fn shown(s: &str) -> Option<String> {
-    Some(s.to_owned())
+
+/// The object id that a file with this content has.
+fn blob_id(content: &[u8]) -> Result<BlobId, Fault> {
+    let id = git2::Oid::hash_object(git2::ObjectType::Blob, content).map_err(|error| objects::fault(&error))?;
+    BlobId::parse(&id.to_string()).ok_or_else(|| Fault::new(Class::Internal, "git gave no object id"))
 }

@@ -42,7 +42,7 @@ fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
 
 fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
     runtime()?.block_on(async {
-        let owned = world::Owned::open(&context.operator).await?;
+        let owned = world::Owned::open(&context.operator)?;
         let world = owned.world();
         let mut memory = Memory::default();
         tokio::select! {
@@ -63,7 +63,7 @@ fn show(context: &Context, outcome: &Outcome, words: impl Fn(&Context, &Outcome)
 }
 
 async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Result<u8, Fault> {
-    let owned = world::Owned::open(&context.operator).await?;
+    let owned = world::Owned::open(&context.operator)?;
     let look = std::sync::Arc::new(Notify::new());
     let _watcher = world::watch(&context.operator, &look);
     let (stop, stopped) = watch::channel(false);

@@ -1,0 +1,241 @@
+//! A config repository that is a checkout on this machine.
+//!
+//! Everything goes through libgit2, which runs no hooks, filters or file-system monitors, so that nothing the
+//! repository's own configuration names can be started. Only `--push` runs git, and that in the mirror.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use git2::{ErrorCode, Oid, Repository as Git, StatusOptions, build::CheckoutBuilder};
+
+use super::command::GitProgram;
+use super::mirror::Mirror;
+use super::objects::{self, commit_id, fault, oid};
+use super::push::push;
+use crate::base::{Class, Fault};
+use crate::model::branch::BranchName;
+use crate::model::remote_url::RemoteUrl;
+use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+
+/// Keys of the repository's own configuration that are honoured when its upstream is spoken to.
+const HONOURED: [&str; 3] = ["credential.", "http.", "url."];
+
+/// A checkout.
+pub(super) struct Checkout {
+    pub(super) git: Mutex<Git>,
+    pub(super) branch: Option<BranchName>,
+    pub(super) record_branch: Option<BranchName>,
+    pub(super) push: bool,
+    pub(super) program: GitProgram,
+    pub(super) cache: PathBuf,
+}
+
+/// Where the record goes.
+struct Destination {
+    /// `None`: HEAD is detached and no branch was named.
+    branch: Option<BranchName>,
+    /// The branch is the one that is checked out.
+    checked_out: bool,
+}
+
+impl Checkout {
+    pub(super) fn open(path: &Path) -> Result<Git, Fault> {
+        Git::open(path).map_err(|error| {
+            let text = format!("{}: {}", path.display(), crate::base::fault::foreign(error.message()));
+            match error.code() {
+                ErrorCode::NotFound => Fault::new(Class::Missing, format!("{}: there is no git repository", path.display())).hint("name one with --repo"),
+                ErrorCode::Owner => Fault::new(Class::Denied, text).hint("the repository belongs to another user; run as that user, or use its URL"),
+                _ => Fault::new(Class::Local, text),
+            }
+        })
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+        let git = self.git.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
+        use_it(&git)
+    }
+
+    fn destination(&self, git: &Git) -> Result<Destination, Fault> {
+        let head = head_branch(git);
+        let branch = self.record_branch.clone().or_else(|| self.branch.clone()).or_else(|| head.clone());
+        Ok(Destination { checked_out: branch.is_some() && branch == head, branch })
+    }
+
+    fn look(&self, git: &Git) -> Result<Snapshot, Fault> {
+        let config = match self.branch.clone().or_else(|| head_branch(git)) {
+            Some(branch) => tip(git, &branch)?.ok_or_else(|| Fault::new(Class::Missing, format!("there is no branch {branch} with a commit")).hint("make a first commit, or name another with --branch"))?,
+            None => git.head().and_then(|head| head.peel_to_commit()).map_err(|error| fault(&error))?.id(),
+        };
+        let record = match self.destination(git)?.branch {
+            Some(branch) => tip(git, &branch)?,
+            None => Some(config),
+        };
+        Ok(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten: false })
+    }
+
+    async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {
+        let (commit, publication, upstream) = self.with(|git| {
+            let destination = self.destination(git)?;
+            let commit = objects::write(git, proposal)?;
+            let upstream = destination.branch.as_ref().filter(|_| self.push).and_then(|branch| upstream(git, branch));
+            Ok((commit, move_branch(git, &destination, proposal, commit)?, upstream))
+        })?;
+        if !self.push || matches!(publication, Publication::Moved) {
+            return Ok(publication);
+        }
+        let Some((url, branch, extra)) = upstream else {
+            return Ok(Publication::Refused("the branch has no upstream to push to".to_owned()));
+        };
+        let pushed = self.push_upstream(proposal, commit, &url, &branch, extra).await?;
+        Ok(match (publication, pushed) {
+            // The upstream has it, which is what was asked for; why the branch stayed is told beside it.
+            (Publication::Declined(why), Publication::Published(id)) => {
+                tracing::warn!("pushed to the upstream; the local branch was not moved: {why}");
+                Publication::Published(id)
+            }
+            (_, pushed) => pushed,
+        })
+    }
+
+    /// Pushes from a mirror, so that git never runs inside the checkout.
+    async fn push_upstream(&self, proposal: &Proposal, commit: Oid, url: &RemoteUrl, branch: &BranchName, extra: Vec<(String, String)>) -> Result<Publication, Fault> {
+        let mirror = Mirror::open(&self.cache, url)?;
+        let program = GitProgram { extra, ..self.program.clone() };
+        let heads = mirror.ls_remote(&program, url, &[branch.full()]).await?;
+        let head = heads.iter().find(|(name, _)| *name == branch.full()).map(|(_, id)| oid(id)).transpose()?;
+        let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
+        if head != expected {
+            return Ok(Publication::Refused(format!("the upstream's {branch} is not at the commit this was planned from; pull first")));
+        }
+        if head.is_some() {
+            mirror.fetch(&program, url, &[branch.full()], &[]).await?;
+        }
+        let again = objects::write(&mirror.repository()?, proposal)?;
+        if again != commit {
+            return Err(Fault::new(Class::Internal, "the same proposal gave two commits"));
+        }
+        push(&program, &mirror, url, branch, expected, commit).await
+    }
+}
+
+fn head_branch(git: &Git) -> Option<BranchName> {
+    let head = git.find_reference("HEAD").ok()?;
+    let target = head.symbolic_target().ok()??;
+    BranchName::parse(target.strip_prefix("refs/heads/")?).ok()
+}
+
+fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> {
+    match git.find_reference(&branch.full()).and_then(|reference| reference.peel_to_commit()) {
+        Ok(commit) => Ok(Some(commit.id())),
+        Err(error) if error.code() == ErrorCode::NotFound || error.code() == ErrorCode::UnbornBranch => Ok(None),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+/// Moves the branch by compare-and-swap, and brings a clean work tree along as `git merge --ff-only` would.
+fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit: Oid) -> Result<Publication, Fault> {
+    let Some(branch) = &destination.branch else {
+        return Ok(Publication::Declined("HEAD is detached; name a branch with --branch".to_owned()));
+    };
+    let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
+    if tip(git, branch)? != expected {
+        return Ok(Publication::Moved);
+    }
+    if destination.checked_out && !git.is_bare() {
+        if let Some(path) = dirt(git, proposal)? {
+            return Ok(Publication::Declined(format!("the work tree has changes of its own ({path}); commit or stash them")));
+        }
+    }
+    let message = "plimsoll: record";
+    let moved = match expected {
+        Some(expected) => git.reference_matching(&branch.full(), commit, true, expected, message).map(drop),
+        None => git.reference(&branch.full(), commit, false, message).map(drop),
+    };
+    match moved {
+        Ok(()) => {}
+        Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => return Ok(Publication::Moved),
+        Err(error) => return Err(fault(&error)),
+    }
+    if destination.checked_out && !git.is_bare() {
+        bring_along(git, proposal)?;
+    }
+    Ok(Publication::Published(commit_id(commit)?))
+}
+
+/// A path that stands in the way: a change of tracked files, or an untracked file where we would write.
+fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
+    let mut options = StatusOptions::new();
+    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).exclude_submodules(true).no_refresh(true);
+    let statuses = git.statuses(Some(&mut options)).map_err(|error| fault(&error))?;
+    for entry in statuses.iter() {
+        let path = String::from_utf8_lossy(entry.path_bytes()).into_owned();
+        if !entry.status().is_wt_new() || proposal.files.contains_key(&path) {
+            return Ok(Some(crate::base::fault::foreign(&path)));
+        }
+    }
+    // Ignored files are no change to git, and still somebody's.
+    let root = git.workdir().map(Path::to_owned).unwrap_or_default();
+    let index = git.index().map_err(|error| fault(&error))?;
+    let blocked = proposal.files.iter().find(|(path, content)| content.is_some() && index.get_path(Path::new(path), 0).is_none() && root.join(path).symlink_metadata().is_ok());
+    Ok(blocked.map(|(path, _)| path.clone()))
+}
+
+/// Writes exactly our paths into index and work tree.
+fn bring_along(git: &Git, proposal: &Proposal) -> Result<(), Fault> {
+    let head = git.head().and_then(|head| head.peel_to_tree()).map_err(|error| fault(&error))?;
+    let paths: BTreeSet<&String> = proposal.files.keys().collect();
+    let mut checkout = CheckoutBuilder::new();
+    checkout.force().disable_filters(true).remove_untracked(false).disable_pathspec_match(true);
+    for path in paths {
+        checkout.path(path);
+    }
+    git.checkout_tree(head.as_object(), Some(&mut checkout)).map_err(|error| fault(&error))
+}
+
+/// The upstream of a branch: its address, its name there, and the honoured part of the configuration.
+fn upstream(git: &Git, branch: &BranchName) -> Option<(RemoteUrl, BranchName, Vec<(String, String)>)> {
+    let config = git.config().ok()?.snapshot().ok()?;
+    let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
+    let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());
+    let url = config.get_string(&format!("remote.{remote}.pushurl")).or_else(|_| config.get_string(&format!("remote.{remote}.url"))).ok()?;
+    let local = config.open_level(git2::ConfigLevel::Local).ok()?;
+    let mut extra = Vec::new();
+    let mut entries = local.entries(None).ok()?;
+    while let Some(Ok(entry)) = entries.next() {
+        if let (Ok(name), Ok(value)) = (entry.name(), entry.value())
+            && HONOURED.iter().any(|prefix| name.starts_with(prefix))
+        {
+            extra.push((name.to_owned(), value.to_owned()));
+        }
+    }
+    let branch = BranchName::parse(merge.strip_prefix("refs/heads/")?).ok()?;
+    Some((RemoteUrl::parse(&url).ok()?, branch, extra))
+}
+
+impl Repository for Checkout {
+    fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
+        Box::pin(async { self.with(|git| self.look(git)) })
+    }
+
+    fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
+        self.with(|git| objects::list(git, commit, paths))
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
+        self.with(|git| objects::read(git, blob, limit))
+    }
+
+    fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault> {
+        self.with(|git| objects::facts(git, commit))
+    }
+
+    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault> {
+        super::blob_id(content)
+    }
+
+    fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
+        Box::pin(self.publish(proposal))
+    }
+}

@@ -1,0 +1,163 @@
+//! A config repository behind a URL: read from a mirror, written by a leased push.
+
+use std::sync::Mutex;
+
+use git2::{Oid, Repository as Git};
+
+use super::command::GitProgram;
+use super::mirror::Mirror;
+use super::objects::{self, commit_id, descends, oid, trailer};
+use super::push::push;
+use crate::base::{Class, Fault};
+use crate::model::branch::BranchName;
+use crate::model::remote_url::RemoteUrl;
+use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+
+/// Where the record head that was last seen is remembered.
+const LAST_SEEN: &str = "plimsoll-last-seen";
+
+/// A repository behind a URL.
+pub(super) struct Remote {
+    pub(super) url: RemoteUrl,
+    pub(super) branch: Option<BranchName>,
+    pub(super) record_branch: Option<BranchName>,
+    pub(super) git: GitProgram,
+    pub(super) mirror: Mirror,
+    /// What the last look found; opening a repository for each blob would cost more than reading it.
+    pub(super) seen: Mutex<Seen>,
+}
+
+/// What the last look found.
+#[derive(Default)]
+pub(super) struct Seen {
+    repository: Option<Git>,
+    record: Option<BranchName>,
+}
+
+impl Remote {
+    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut seen = self.seen.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
+        if seen.repository.is_none() {
+            seen.repository = Some(self.mirror.repository()?);
+        }
+        match &seen.repository {
+            Some(repository) => use_it(repository),
+            None => Err(Fault::new(Class::Internal, "the mirror is not open")),
+        }
+    }
+
+    /// The branches' names: the remote's default when none was given.
+    async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
+        let mut refs: Vec<String> = [&self.branch, &self.record_branch].into_iter().flatten().map(BranchName::full).collect();
+        if self.branch.is_none() {
+            refs.push("HEAD".to_owned());
+        }
+        let mut heads = self.mirror.ls_remote(&self.git, &self.url, &refs).await?;
+        let config = match &self.branch {
+            Some(branch) => branch.clone(),
+            None => {
+                let named = heads.iter().find(|(name, _)| name == "HEAD@").and_then(|(_, target)| target.strip_prefix("refs/heads/")).map(BranchName::parse);
+                let Some(Ok(branch)) = named else {
+                    return Err(Fault::new(Class::Missing, format!("{}: the repository has no default branch", self.url)).hint("push a first commit, or name the branch with --branch"));
+                };
+                if let Some((_, id)) = heads.iter().find(|(name, _)| name == "HEAD").cloned() {
+                    heads.push((branch.full(), id));
+                }
+                branch
+            }
+        };
+        let record = self.record_branch.clone().unwrap_or_else(|| config.clone());
+        Ok((config, record, heads))
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, Fault> {
+        let (config_branch, record_branch, heads) = self.look().await?;
+        let head = |branch: &BranchName| heads.iter().find(|(name, _)| *name == branch.full()).map(|(_, id)| oid(id)).transpose();
+        let config = head(&config_branch)?.ok_or_else(|| Fault::new(Class::Missing, format!("{}: there is no branch {config_branch}", self.url)).hint("push it, or name another with --branch"))?;
+        let record = head(&record_branch)?;
+        if !self.mirror.has(config) || record.is_some_and(|record| !self.mirror.has(record)) {
+            let mut branches = vec![config_branch.full()];
+            if record.is_some() && record_branch != config_branch {
+                branches.push(record_branch.full());
+            }
+            self.mirror.fetch(&self.git, &self.url, &branches, &[]).await?;
+            self.forget();
+            if !self.mirror.has(config) || record.is_some_and(|record| !self.mirror.has(record)) {
+                // It moved between the two questions; the next look sees it.
+                return Err(Fault::new(Class::Transient, format!("{}: the branch moved while it was fetched", self.url)));
+            }
+        }
+        let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.record = Some(record_branch);
+        }
+        Ok(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten })
+    }
+
+    /// Whether the record head no longer descends from the one last seen; then remembers the new one.
+    fn was_rewritten(&self, repository: &Git, record: Option<Oid>) -> bool {
+        let Some(record) = record else { return false };
+        let last = self.mirror.remembered(LAST_SEEN).and_then(|text| Oid::from_str(text.trim()).ok());
+        if last != Some(record) {
+            self.mirror.remember(LAST_SEEN, &record.to_string());
+        }
+        last.is_some_and(|last| repository.find_commit(last).is_ok() && !descends(repository, record, last))
+    }
+
+    fn forget(&self) {
+        if let Ok(mut seen) = self.seen.lock() {
+            seen.repository = None;
+        }
+    }
+
+    async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {
+        let branch = self.seen.lock().ok().and_then(|seen| seen.record.clone()).ok_or_else(|| Fault::new(Class::Internal, "nothing was looked at before publishing"))?;
+        let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
+        let config = oid(proposal.config.as_str())?;
+        let commit = self.with(|repository| {
+            if is_stale(repository, expected, config) {
+                return Ok(None);
+            }
+            objects::write(repository, proposal).map(Some)
+        })?;
+        let Some(commit) = commit else { return Ok(Publication::Moved) };
+        let publication = push(&self.git, &self.mirror, &self.url, &branch, expected, commit).await?;
+        if let Publication::Published(id) = &publication {
+            self.mirror.remember(LAST_SEEN, id.as_str());
+        }
+        Ok(publication)
+    }
+}
+
+/// Whether the record tip was made from a newer config than ours: a replica answered, or a slow pass woke up.
+fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
+    let made_from = tip.and_then(|tip| trailer(repository, tip, "Plimsoll-Snapshot")).and_then(|id| Oid::from_str(&id).ok());
+    made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
+}
+
+impl Repository for Remote {
+    fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
+        Box::pin(self.snapshot())
+    }
+
+    fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
+        self.with(|repository| objects::list(repository, commit, paths))
+    }
+
+    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
+        self.with(|repository| objects::read(repository, blob, limit))
+    }
+
+    fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault> {
+        self.with(|repository| objects::facts(repository, commit))
+    }
+
+    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault> {
+        super::blob_id(content)
+    }
+
+    fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
+        Box::pin(self.publish(proposal))
+    }
+}
