@@ -111,7 +111,7 @@ async fn digests_of_the_real_registry() {
         let (image, index) = push(&registry.host).await;
         for (tag, expected) in [("image", Ok(image.as_str())), ("index", Ok(index.as_str())), ("none", Err(Class::Missing))] {
             let found = client.digest(&reference(&registry.host, "acme/app", tag)).await;
-            assert_eq!(found.as_ref().map(|d| d.as_str()).map_err(|f| f.class), expected, "{tag}: {found:?}");
+            assert_eq!(found.as_ref().map(plimsoll::model::Digest::as_str).map_err(|f| f.class), expected, "{tag}: {found:?}");
         }
         let stranger = with("/nonexistent/docker".into());
         let found = stranger.digest(&reference(&registry.host, "acme/app", "image")).await;
