@@ -104,6 +104,9 @@ fn check_shape(host: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Troub
 mod tests {
     use super::*;
 
+    /// Header values, and what they should read as.
+    type Row<'a> = (&'a [&'a str], Result<Option<&'a str>, Class>);
+
     const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
     fn headers(digest: &[&str], content_type: Option<&str>) -> HeaderMap {
@@ -118,7 +121,6 @@ mod tests {
     #[test]
     fn header_digest_table() {
         let (a, b) = (format!("sha256:{}", "a".repeat(64)), format!("sha256:{}", "b".repeat(64)));
-        type Row<'a> = (&'a [&'a str], Result<Option<&'a str>, Class>);
         let table: &[Row<'_>] = &[
             (&[], Ok(None)),
             (&[&a], Ok(Some(&a))),
