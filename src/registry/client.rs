@@ -31,7 +31,7 @@ use crate::ports::{Answer, Registry};
 /// - After five transient failures in a row a host is asked once every 30 s; the rest answers `Transient` at once.
 /// - A refusal that holds for a whole host (wrong password, untrusted token service) stands for 5 minutes.
 ///
-/// Cloning is not needed: share it behind an `Arc`. It must be used within a tokio runtime with time and IO.
+/// Share it behind an `Arc`: what it learned about hosts lives in it. It must be used within a tokio runtime with time and IO.
 #[derive(Debug)]
 pub struct RegistryClient {
     wire: Wire,

@@ -29,7 +29,7 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 pub(super) enum Credential {
     /// User and password, or an access token in place of one.
     Password(String, Secret),
-    /// An OAuth2 refresh token.
+    /// An OAuth 2 refresh token.
     Identity(Secret),
 }
 

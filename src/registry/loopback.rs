@@ -107,11 +107,11 @@ impl LoopbackRegistry {
             "layers": [{ "mediaType": LAYER, "digest": layer_digest.as_str(), "size": layer.len() }],
         }))?;
         let digest = sha256(&manifest)?;
-        let mut shelf = lock(&self.shared);
+        let mut kept = lock(&self.shared);
         for (name, media_type, body) in [(&layer_digest, LAYER, layer), (&config_digest, CONFIG, config), (&digest, MANIFEST, manifest)] {
-            shelf.content.insert((repository.to_owned(), name.to_string()), (media_type, body));
+            kept.content.insert((repository.to_owned(), name.to_string()), (media_type, body));
         }
-        shelf.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
+        kept.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
         Ok(digest)
     }
 

@@ -70,8 +70,8 @@ fn sha512(bytes: &[u8]) -> Result<Digest, Fault> {
 }
 
 fn digest(algorithm: &str, hash: &[u8]) -> Result<Digest, Fault> {
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Digest::parse(&format!("{algorithm}:{hex}")).map_err(|error| Fault::new(Class::Internal, format!("own digest: {error}")))
+    let text = hash.iter().fold(format!("{algorithm}:"), |text, byte| format!("{text}{byte:02x}"));
+    Digest::parse(&text).map_err(|error| Fault::new(Class::Internal, format!("own digest: {error}")))
 }
 
 /// The fields that tell an index from a manifest.
@@ -104,6 +104,9 @@ fn check_shape(host: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Troub
 mod tests {
     use super::*;
 
+    /// Header values, and what they should read as.
+    type Row<'a> = (&'a [&'a str], Result<Option<&'a str>, Class>);
+
     const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 
     fn headers(digest: &[&str], content_type: Option<&str>) -> HeaderMap {
@@ -118,7 +121,7 @@ mod tests {
     #[test]
     fn header_digest_table() {
         let (a, b) = (format!("sha256:{}", "a".repeat(64)), format!("sha256:{}", "b".repeat(64)));
-        let table: &[(&[&str], Result<Option<&str>, Class>)] = &[
+        let table: &[Row<'_>] = &[
             (&[], Ok(None)),
             (&[&a], Ok(Some(&a))),
             (&[&a, &a], Ok(Some(&a))),

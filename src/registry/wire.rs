@@ -143,13 +143,11 @@ impl Wire {
                 return Err(trouble);
             }
         };
-        match self.refusal(host, &response) {
-            Some(trouble) => Err(trouble),
-            None => {
-                self.gates.succeeded(host);
-                Ok(response)
-            }
+        if let Some(trouble) = self.refusal(host, &response) {
+            return Err(trouble);
         }
+        self.gates.succeeded(host);
+        Ok(response)
     }
 
     /// 429 and 5xx: what the host wants, remembered for all who ask it.

@@ -1,0 +1,235 @@
+//! A registry that misbehaves as told, and counts what it is asked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Response, Uri};
+use plimsoll::model::{Digest, ImageReference};
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What every manifest here looks like.
+pub(crate) const BODY: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}"#;
+
+/// The user that `Auth::Basic` and the token service know: `canary-user:canary-secret`.
+pub(crate) const BASIC: &str = "Basic Y2FuYXJ5LXVzZXI6Y2FuYXJ5LXNlY3JldA==";
+
+/// A Docker configuration with that user for `host`.
+pub(crate) fn docker_config(host: &str) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let auth = BASIC.trim_start_matches("Basic ");
+    std::fs::write(directory.path().join("config.json"), format!(r#"{{"auths": {{"{host}": {{"auth": "{auth}"}}}}}}"#)).unwrap();
+    directory
+}
+
+/// The digest of [`BODY`].
+pub(crate) fn truth() -> Digest {
+    let hex: String = Sha256::digest(BODY).iter().map(|b| format!("{b:02x}")).collect();
+    Digest::parse(&format!("sha256:{hex}")).unwrap()
+}
+
+/// How a manifest request is answered once it is let in.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Manner {
+    /// As the specification says.
+    #[default]
+    Right,
+    /// This status, with these headers, to each `HEAD`; right to `GET`.
+    Head(u16, Vec<(&'static str, String)>),
+    /// This status, with these headers, to everything.
+    Always(u16, Vec<(&'static str, String)>),
+    /// The status for the first `n` requests, then right.
+    First(usize, u16, Vec<(&'static str, String)>),
+    /// Right, with these headers in place of the digest.
+    Named(Vec<(&'static str, String)>),
+    /// Right but for the body of a `GET`.
+    Sends(Vec<u8>),
+    /// After this time.
+    Slow(Duration),
+}
+
+/// Who is let in.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Auth {
+    #[default]
+    Open,
+    Basic,
+    /// Bearer tokens from this realm; `None` is the registry's own `/token`.
+    Token {
+        realm: Option<String>,
+        /// Tokens are refused after so many manifest requests each.
+        uses: usize,
+        /// Whether the token service wants [`BASIC`].
+        private: bool,
+    },
+    /// Bearer tokens, none of which opens this repository.
+    Narrow,
+    /// 401 with this challenge, whatever is sent.
+    Never(&'static str),
+}
+
+/// One request as it came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) authorization: Option<String>,
+    pub(crate) accept: String,
+    pub(crate) at: Instant,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    auth: Auth,
+    manner: Manner,
+    host: String,
+    seen: Vec<Seen>,
+    issued: usize,
+    token_uses: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+pub(crate) struct FaultRegistry {
+    address: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+    server: JoinHandle<()>,
+}
+
+impl Drop for FaultRegistry {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl FaultRegistry {
+    pub(crate) async fn start(auth: Auth, manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shared = Arc::new(Mutex::new(Shared { auth, manner, host: address.to_string(), ..Shared::default() }));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { address, shared, server }
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(crate) fn reference(&self, repository: &str, tag: &str) -> ImageReference {
+        reference(&self.host(), repository, tag)
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.shared.lock().unwrap().seen.clone()
+    }
+
+    /// `HEAD ×3, GET ×1, token ×1`: what came in, by kind.
+    pub(crate) fn tally(&self) -> String {
+        let mut kinds = BTreeMap::new();
+        for seen in self.seen() {
+            let kind = if seen.path == "/token" { "token".to_owned() } else { seen.method };
+            *kinds.entry(kind).or_insert(0) += 1;
+        }
+        kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+pub(crate) fn reference(registry: &str, repository: &str, tag: &str) -> ImageReference {
+    ImageReference { registry: registry.to_owned(), repository: repository.to_owned(), tag: Some(tag.to_owned()), digest: None }
+}
+
+async fn answer(State(shared): State<Arc<Mutex<Shared>>>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
+    let (response, wait) = decide(&mut shared.lock().unwrap(), &method, &uri, &headers);
+    tokio::time::sleep(wait).await;
+    response
+}
+
+fn decide(shared: &mut Shared, method: &Method, uri: &Uri, headers: &HeaderMap) -> (Response<Body>, Duration) {
+    let text = |name: &str| headers.get(name).map(|v| v.to_str().unwrap().to_owned());
+    let authorization = text("authorization");
+    shared.seen.push(Seen {
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        authorization: authorization.clone(),
+        accept: text("accept").unwrap_or_default(),
+        at: Instant::now(),
+    });
+    let now = |response| (response, Duration::ZERO);
+    if uri.path() == "/token" {
+        if matches!(shared.auth, Auth::Token { private: true, .. }) && authorization.as_deref() != Some(BASIC) {
+            return now(plain(401, &[]));
+        }
+        shared.issued += 1;
+        let body = format!(r#"{{"token": "canary-token-{}", "expires_in": 300}}"#, shared.issued);
+        // Slow enough that a second request would start before the first one ends.
+        return (Response::new(Body::from(body)), Duration::from_millis(30));
+    }
+    if let Some(challenge) = refusal(shared, authorization.as_deref()) {
+        return now(plain(401, &[("www-authenticate", challenge)]));
+    }
+    let right = |extra: &[(&'static str, String)]| {
+        let mut named = vec![("content-type", "application/vnd.oci.image.manifest.v1+json".to_owned())];
+        named.extend_from_slice(extra);
+        let mut response = plain(200, &named);
+        *response.body_mut() = Body::from(BODY);
+        response
+    };
+    let digest = [("docker-content-digest", truth().to_string())];
+    match &mut shared.manner {
+        Manner::Head(status, extra) if method == Method::HEAD => now(plain(*status, extra)),
+        Manner::Always(status, extra) => now(plain(*status, extra)),
+        Manner::First(left, status, extra) if *left > 0 => {
+            *left -= 1;
+            now(plain(*status, extra))
+        }
+        Manner::Right | Manner::Head(..) | Manner::First(..) => now(right(&digest)),
+        Manner::Named(extra) => now(right(extra)),
+        Manner::Sends(body) => {
+            let mut response = plain(200, &[]);
+            *response.body_mut() = Body::from(body.clone());
+            now(response)
+        }
+        Manner::Slow(wait) => (right(&digest), *wait),
+    }
+}
+
+/// The challenge for those who are not let in.
+fn refusal(shared: &mut Shared, authorization: Option<&str>) -> Option<String> {
+    match &shared.auth {
+        Auth::Open => None,
+        Auth::Basic => (authorization != Some(BASIC)).then(|| "Basic realm=\"canary\"".to_owned()),
+        Auth::Never(challenge) => Some((*challenge).to_owned()),
+        Auth::Narrow => {
+            let error = if authorization.is_some() { ",error=\"insufficient_scope\"" } else { "" };
+            Some(format!("Bearer realm=\"http://{}/token\"{error}", shared.host))
+        }
+        Auth::Token { realm, uses, .. } => {
+            let token = authorization.and_then(|a| a.strip_prefix("Bearer canary-token-"));
+            if let Some(token) = token {
+                let used = shared.token_uses.entry(token.to_owned()).or_default();
+                *used += 1;
+                if *used <= *uses {
+                    return None;
+                }
+            }
+            let realm = realm.clone().unwrap_or_else(|| format!("http://{}/token", shared.host));
+            Some(format!("Bearer realm=\"{realm}\",service=\"canary-registry\",scope=\"repository:any:pull\""))
+        }
+    }
+}
+
+fn plain(status: u16, headers: &[(&'static str, String)]) -> Response<Body> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in headers {
+        response = response.header(*name, value);
+    }
+    response.body(Body::empty()).unwrap()
+}
