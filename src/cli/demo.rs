@@ -72,9 +72,14 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
     git::create(&remote, &BranchName::parse("main").map_err(|message| Fault::new(Class::Internal, message))?, &files)?;
     say(&format!("A config repository with three images, and a registry on {host}."));
 
-    let repository =
-        git::open(RepositoryOptions { cache_dir: root.join("cache"), ..RepositoryOptions::new(&format!("file://{}", remote.display()))? })
-            .await?;
+    let repository = git::open(RepositoryOptions {
+        location: remote.display().to_string(),
+        branch: None,
+        record_branch: None,
+        cache: root.join("cache"),
+        push: false,
+        program: GitProgram::new([]),
+    })?;
     let client = RegistryClient::new(RegistryOptions::default())?;
     let world =
         World { repository: repository.as_ref(), sources: None, registry: &client, clock: &SystemClock, progress: &Line::new(true) };

@@ -88,7 +88,10 @@ pub(super) fn git_token(operator: &OperatorArgs) -> Result<Option<Secret>, Fault
 pub(super) fn git_credentials(operator: &OperatorArgs) -> Result<Option<GitCredentials>, Fault> {
     let Some(password) = git_token(operator)? else { return Ok(None) };
     let origin = RemoteUrl::parse(&operator.repo)?.origin();
-    let origin = origin.ok_or_else(|| Fault::new(Class::Config, "there is a git token, and the repository is not behind https").hint("ssh uses --git-ssh-key, the ssh configuration or the agent"))?;
+    let origin = origin.ok_or_else(|| {
+        Fault::new(Class::Config, "there is a git token, and the repository is not behind https")
+            .hint("ssh uses --git-ssh-key, the ssh configuration or the agent")
+    })?;
     Ok(Some(GitCredentials { origin, username: operator.git_username.clone().unwrap_or_else(|| "plimsoll".to_owned()), password }))
 }
 
@@ -100,7 +103,12 @@ pub(super) fn git_program(operator: &OperatorArgs) -> Result<GitProgram, Fault> 
             "http" => protocols.push(Protocol::Http),
             "file" => protocols.push(Protocol::File),
             "https" | "ssh" => {}
-            _ => return Err(Fault::new(Class::Config, format!("--allow-protocol {}: it is http or file", crate::base::fault::foreign(word)))),
+            _ => {
+                return Err(Fault::new(
+                    Class::Config,
+                    format!("--allow-protocol {}: it is http or file", crate::base::fault::foreign(word)),
+                ));
+            }
         }
     }
     Ok(GitProgram { ssh_key: operator.git_ssh_key.clone(), ..GitProgram::new(protocols) })

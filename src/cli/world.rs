@@ -32,7 +32,9 @@ impl Owned {
         let cache = settings::cache_dir(operator)?;
         let program = settings::git_program(operator)?;
         let branch = |name: &Option<String>, option: &str| {
-            name.as_deref().map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}")))).transpose()
+            name.as_deref()
+                .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
+                .transpose()
         };
         let repository = git::open(RepositoryOptions {
             location: operator.repo.clone(),
@@ -42,7 +44,8 @@ impl Owned {
             push: operator.push,
             program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
         })?;
-        let registry: Box<dyn Registry> = if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
+        let registry: Box<dyn Registry> =
+            if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
         let sources = (!operator.offline).then(|| GitSources::new(program, cache));
         Ok(Self { repository, sources, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 /// Length of time: numbers with units, such as `7d`, `36h` or `1d12h`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
+#[allow(dead_code, reason = "only its schema is used")]
 struct Delay(#[schemars(regex(pattern = r"^(0|([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?)$"))] String);
 
 /// A list of images, or a map with the list under `images`.

@@ -45,8 +45,12 @@ impl Checkout {
         Git::open(path).map_err(|error| {
             let text = format!("{}: {}", path.display(), crate::base::fault::foreign(error.message()));
             match error.code() {
-                ErrorCode::NotFound => Fault::new(Class::Missing, format!("{}: there is no git repository", path.display())).hint("name one with --repo"),
-                ErrorCode::Owner => Fault::new(Class::Denied, text).hint("the repository belongs to another user; run as that user, or use its URL"),
+                ErrorCode::NotFound => {
+                    Fault::new(Class::Missing, format!("{}: there is no git repository", path.display())).hint("name one with --repo")
+                }
+                ErrorCode::Owner => {
+                    Fault::new(Class::Denied, text).hint("the repository belongs to another user; run as that user, or use its URL")
+                }
                 _ => Fault::new(Class::Local, text),
             }
         })
@@ -65,7 +69,10 @@ impl Checkout {
 
     fn look(&self, git: &Git) -> Result<Snapshot, Fault> {
         let config = match self.branch.clone().or_else(|| head_branch(git)) {
-            Some(branch) => tip(git, &branch)?.ok_or_else(|| Fault::new(Class::Missing, format!("there is no branch {branch} with a commit")).hint("make a first commit, or name another with --branch"))?,
+            Some(branch) => tip(git, &branch)?.ok_or_else(|| {
+                Fault::new(Class::Missing, format!("there is no branch {branch} with a commit"))
+                    .hint("make a first commit, or name another with --branch")
+            })?,
             None => git.head().and_then(|head| head.peel_to_commit()).map_err(|error| fault(&error))?.id(),
         };
         let record = match self.destination(git)?.branch {
@@ -100,7 +107,14 @@ impl Checkout {
     }
 
     /// Pushes from a mirror, so that git never runs inside the checkout.
-    async fn push_upstream(&self, proposal: &Proposal, commit: Oid, url: &RemoteUrl, branch: &BranchName, extra: Vec<(String, String)>) -> Result<Publication, Fault> {
+    async fn push_upstream(
+        &self,
+        proposal: &Proposal,
+        commit: Oid,
+        url: &RemoteUrl,
+        branch: &BranchName,
+        extra: Vec<(String, String)>,
+    ) -> Result<Publication, Fault> {
         let mirror = Mirror::open(&self.cache, url)?;
         let program = GitProgram { extra, ..self.program.clone() };
         let heads = mirror.ls_remote(&program, url, &[branch.full()]).await?;
@@ -178,7 +192,9 @@ fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
     // Ignored files are no change to git, and still somebody's.
     let root = git.workdir().map(Path::to_owned).unwrap_or_default();
     let index = git.index().map_err(|error| fault(&error))?;
-    let blocked = proposal.files.iter().find(|(path, content)| content.is_some() && index.get_path(Path::new(path), 0).is_none() && root.join(path).symlink_metadata().is_ok());
+    let blocked = proposal.files.iter().find(|(path, content)| {
+        content.is_some() && index.get_path(Path::new(path), 0).is_none() && root.join(path).symlink_metadata().is_ok()
+    });
     Ok(blocked.map(|(path, _)| path.clone()))
 }
 
@@ -199,7 +215,8 @@ fn upstream(git: &Git, branch: &BranchName) -> Option<(RemoteUrl, BranchName, Ve
     let config = git.config().ok()?.snapshot().ok()?;
     let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());
-    let url = config.get_string(&format!("remote.{remote}.pushurl")).or_else(|_| config.get_string(&format!("remote.{remote}.url"))).ok()?;
+    let url =
+        config.get_string(&format!("remote.{remote}.pushurl")).or_else(|_| config.get_string(&format!("remote.{remote}.url"))).ok()?;
     let local = config.open_level(git2::ConfigLevel::Local).ok()?;
     let mut extra = Vec::new();
     let mut entries = local.entries(None).ok()?;

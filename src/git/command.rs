@@ -82,7 +82,19 @@ impl GitProgram {
         let mut command = Command::new("git");
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
-            let redirects = name_text.starts_with("GIT_") && !matches!(&*name_text, "GIT_SSH" | "GIT_SSH_COMMAND" | "GIT_SSL_CAINFO" | "GIT_SSL_CAPATH" | "GIT_CONFIG_GLOBAL" | "GIT_CONFIG_SYSTEM" | "GIT_CONFIG_NOSYSTEM" | "GIT_EXEC_PATH" | "GIT_PROXY_COMMAND");
+            let redirects = name_text.starts_with("GIT_")
+                && !matches!(
+                    &*name_text,
+                    "GIT_SSH"
+                        | "GIT_SSH_COMMAND"
+                        | "GIT_SSL_CAINFO"
+                        | "GIT_SSL_CAPATH"
+                        | "GIT_CONFIG_GLOBAL"
+                        | "GIT_CONFIG_SYSTEM"
+                        | "GIT_CONFIG_NOSYSTEM"
+                        | "GIT_EXEC_PATH"
+                        | "GIT_PROXY_COMMAND"
+                );
             if redirects || name_text.starts_with("PLIMSOLL_") {
                 command.env_remove(&name);
             }
@@ -93,7 +105,11 @@ impl GitProgram {
         if let Some(credentials) = &self.credentials {
             // The empty helper drops those of the user's configuration for this origin.
             config.push((format!("credential.{}.helper", credentials.origin), String::new()));
-            config.push((format!("credential.{}.helper", credentials.origin), "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$PLIMSOLL_USER\" \"$PLIMSOLL_PASSWORD\"; }; f".to_owned()));
+            config.push((
+                format!("credential.{}.helper", credentials.origin),
+                "!f() { test \"$1\" = get && printf 'username=%s\\npassword=%s\\n' \"$PLIMSOLL_USER\" \"$PLIMSOLL_PASSWORD\"; }; f"
+                    .to_owned(),
+            ));
             command.env("PLIMSOLL_USER", &credentials.username).env("PLIMSOLL_PASSWORD", credentials.password.expose());
         }
         // By environment, so that neither secrets nor noise stand in the list of processes.
@@ -127,7 +143,9 @@ impl GitProgram {
             command.stdin(Stdio::piped());
         }
         let verb = arguments.first().copied().unwrap_or_default();
-        let child = command.spawn().map_err(|error| Fault::new(Class::Local, format!("git does not start: {error}")).hint("install git 2.31 or newer"))?;
+        let child = command
+            .spawn()
+            .map_err(|error| Fault::new(Class::Local, format!("git does not start: {error}")).hint("install git 2.31 or newer"))?;
         let mut group = Group::of(child);
         match tokio::time::timeout(self.deadline, group.finish(input)).await {
             Ok(Ok((success, stdout, stderr))) => Ok(Answered { success, stdout, said: self.scrubbed(&String::from_utf8_lossy(&stderr)) }),
@@ -211,7 +229,16 @@ impl Drop for Group {
 /// What git's words about a failed transfer mean.
 pub(super) fn transfer_fault(url: &RemoteUrl, said: &str) -> Fault {
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    let (class, hint) = if has(&["Authentication failed", "could not read Username", "could not read Password", "returned error: 401", "returned error: 403", "Permission denied", "Access denied", "invalid credentials"]) {
+    let (class, hint) = if has(&[
+        "Authentication failed",
+        "could not read Username",
+        "could not read Password",
+        "returned error: 401",
+        "returned error: 403",
+        "Permission denied",
+        "Access denied",
+        "invalid credentials",
+    ]) {
         (Class::Denied, Some("set up a git credential helper, an ssh key, or PLIMSOLL_GIT_TOKEN"))
     } else if has(&["not found", "does not exist", "does not appear to be a git repository", "returned error: 404", "No such file"]) {
         (Class::Missing, Some("check the address, and that the account may read it"))

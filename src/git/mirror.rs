@@ -25,7 +25,8 @@ pub(super) struct Mirror {
 }
 
 fn local(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Class::Local, format!("{}: {error}", path.display())).hint("mirrors are kept in --cache-dir; it must be writable and have space")
+    Fault::new(Class::Local, format!("{}: {error}", path.display()))
+        .hint("mirrors are kept in --cache-dir; it must be writable and have space")
 }
 
 impl Mirror {
@@ -36,7 +37,8 @@ impl Mirror {
         make_private(&root)?;
         for slot in 0..SLOTS {
             let lock_path = root.join(format!("{hash}.{slot}.lock"));
-            let lock = fs::File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| local(&lock_path, &error))?;
+            let lock =
+                fs::File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| local(&lock_path, &error))?;
             match lock.try_lock() {
                 Ok(()) => {
                     let mirror = Self { directory: root.join(format!("{hash}.{slot}.git")), _lock: lock };
@@ -138,8 +140,12 @@ impl Mirror {
     async fn try_fetch(&self, git: &GitProgram, url: &RemoteUrl, branches: &[String], more: &[&str]) -> Result<(), Fault> {
         let numbers = self.fetches();
         let next = numbers.iter().max().map_or(1, |number| number + 1);
-        let refspecs: Vec<String> = branches.iter().map(|branch| format!("+{branch}:refs/plimsoll/{next}/{}", branch.strip_prefix("refs/heads/").unwrap_or(branch))).collect();
-        let mut arguments = vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"];
+        let refspecs: Vec<String> = branches
+            .iter()
+            .map(|branch| format!("+{branch}:refs/plimsoll/{next}/{}", branch.strip_prefix("refs/heads/").unwrap_or(branch)))
+            .collect();
+        let mut arguments =
+            vec!["fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"];
         if numbers.is_empty() {
             arguments.push("--depth=1");
         }

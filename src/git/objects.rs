@@ -153,7 +153,11 @@ impl<'a> Branch<'a> {
 
 /// Builds blobs, trees and the commit of a proposal and writes them as one pack. Gives the commit's id.
 pub(super) fn write(repository: &Repository, proposal: &Proposal) -> Result<Oid, Fault> {
-    let parent = proposal.parent.as_ref().map(|id| oid(id.as_str()).and_then(|id| repository.find_commit(id).map_err(|error| fault(&error)))).transpose()?;
+    let parent = proposal
+        .parent
+        .as_ref()
+        .map(|id| oid(id.as_str()).and_then(|id| repository.find_commit(id).map_err(|error| fault(&error))))
+        .transpose()?;
     let base = parent.as_ref().map(git2::Commit::tree).transpose().map_err(|error| fault(&error))?;
     let mut root = Branch::default();
     for (path, content) in &proposal.files {
@@ -166,7 +170,7 @@ pub(super) fn write(repository: &Repository, proposal: &Proposal) -> Result<Oid,
             None => pack.add(ObjectType::Tree, b"")?,
         };
         let mut text = format!("tree {tree}\n");
-        for parent in &parent {
+        if let Some(parent) = &parent {
             let _ = writeln!(text, "parent {}", parent.id());
         }
         let who = format!("{} <{}> {} +0000", proposal.author, proposal.email, proposal.when.as_second());
@@ -196,7 +200,10 @@ fn tree(repository: &Repository, pack: &mut Pack, base: Option<&Tree<'_>>, branc
         }
     }
     for (name, below) in &branch.directories {
-        let inner = entries.get(name.as_bytes()).filter(|(mode, _)| *mode == i32::from(FileMode::Tree)).and_then(|(_, id)| repository.find_tree(*id).ok());
+        let inner = entries
+            .get(name.as_bytes())
+            .filter(|(mode, _)| *mode == i32::from(FileMode::Tree))
+            .and_then(|(_, id)| repository.find_tree(*id).ok());
         match tree(repository, pack, inner.as_ref(), below)? {
             Some(id) => entries.insert(name.as_bytes().to_vec(), (FileMode::Tree.into(), id)),
             None => entries.remove(name.as_bytes()),

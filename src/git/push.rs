@@ -33,11 +33,28 @@ enum Answer {
 }
 
 /// Pushes `commit` to `branch` if and only if the branch is at `expected` (nothing: it does not exist).
-pub(super) async fn push(git: &GitProgram, mirror: &Mirror, url: &RemoteUrl, branch: &BranchName, expected: Option<Oid>, commit: Oid) -> Result<Publication, Fault> {
+pub(super) async fn push(
+    git: &GitProgram,
+    mirror: &Mirror,
+    url: &RemoteUrl,
+    branch: &BranchName,
+    expected: Option<Oid>,
+    commit: Oid,
+) -> Result<Publication, Fault> {
     let full = branch.full();
     let lease = format!("--force-with-lease={full}:{}", expected.map(|id| id.to_string()).unwrap_or_default());
     let refspec = format!("{commit}:{full}");
-    let arguments = ["push", "--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", &lease, "--end-of-options", url.as_str(), &refspec];
+    let arguments = [
+        "push",
+        "--porcelain",
+        "--no-verify",
+        "--no-follow-tags",
+        "--recurse-submodules=no",
+        &lease,
+        "--end-of-options",
+        url.as_str(),
+        &refspec,
+    ];
     let answer = match git.run(mirror.directory(), &arguments, None).await {
         Ok(answered) => read(url, &full, &answered),
         Err(fault) if fault.class == Class::Transient => Answer::Silence(fault),
@@ -58,7 +75,8 @@ fn read(url: &RemoteUrl, full: &str, answered: &Answered) -> Answer {
         let said = &answered.said;
         let fault = transfer_fault(url, said);
         // An account without rights is told so before any ref is looked at.
-        let rights = fault.class == Class::Denied && ["403", "denied to", "not allowed to", "access denied", "Permission to"].iter().any(|word| said.contains(word));
+        let rights = fault.class == Class::Denied
+            && ["403", "denied to", "not allowed to", "access denied", "Permission to"].iter().any(|word| said.contains(word));
         return if rights { Answer::Refused(said.clone()) } else { Answer::Silence(fault) };
     };
     let summary = line.rsplit('\t').next().unwrap_or_default();
@@ -67,7 +85,13 @@ fn read(url: &RemoteUrl, full: &str, answered: &Answered) -> Answer {
         Some('!') if MOVED.iter().any(|word| summary.contains(word)) => Answer::Moved,
         Some('!') => {
             // What a hook prints tells people what to do; the summary alone says only that it declined.
-            let told: Vec<&str> = answered.said.split("remote: ").skip(1).map(|part| part.split(" To ").next().unwrap_or(part).trim()).filter(|part| !part.is_empty()).collect();
+            let told: Vec<&str> = answered
+                .said
+                .split("remote: ")
+                .skip(1)
+                .map(|part| part.split(" To ").next().unwrap_or(part).trim())
+                .filter(|part| !part.is_empty())
+                .collect();
             let told = told.join(" ");
             let summary = crate::base::fault::foreign(summary);
             Answer::Refused(if told.is_empty() { summary } else { format!("{summary}: {}", crate::base::fault::foreign(&told)) })
@@ -77,11 +101,22 @@ fn read(url: &RemoteUrl, full: &str, answered: &Answered) -> Answer {
 }
 
 /// After silence: our commit landed if and only if it is the remote head or an ancestor of it.
-async fn confirm(git: &GitProgram, mirror: &Mirror, url: &RemoteUrl, full: &str, expected: Option<Oid>, commit: Oid, silence: Fault) -> Result<Publication, Fault> {
+async fn confirm(
+    git: &GitProgram,
+    mirror: &Mirror,
+    url: &RemoteUrl,
+    full: &str,
+    expected: Option<Oid>,
+    commit: Oid,
+    silence: Fault,
+) -> Result<Publication, Fault> {
     if silence.class == Class::Denied {
         return Err(silence);
     }
-    let unconfirmed = |fault: Fault| Fault::new(fault.class, format!("whether the push arrived is not known: {}", fault.text)).hint("the next pass finds out; nothing is sent twice");
+    let unconfirmed = |fault: Fault| {
+        Fault::new(fault.class, format!("whether the push arrived is not known: {}", fault.text))
+            .hint("the next pass finds out; nothing is sent twice")
+    };
     let heads = mirror.ls_remote(git, url, &[full.to_owned()]).await.map_err(unconfirmed)?;
     let head = heads.iter().find(|(name, _)| name == full).and_then(|(_, id)| Oid::from_str(id).ok());
     if head == Some(commit) {

@@ -57,9 +57,14 @@ impl Remote {
         let config = match &self.branch {
             Some(branch) => branch.clone(),
             None => {
-                let named = heads.iter().find(|(name, _)| name == "HEAD@").and_then(|(_, target)| target.strip_prefix("refs/heads/")).map(BranchName::parse);
+                let named = heads
+                    .iter()
+                    .find(|(name, _)| name == "HEAD@")
+                    .and_then(|(_, target)| target.strip_prefix("refs/heads/"))
+                    .map(BranchName::parse);
                 let Some(Ok(branch)) = named else {
-                    return Err(Fault::new(Class::Missing, format!("{}: the repository has no default branch", self.url)).hint("push a first commit, or name the branch with --branch"));
+                    return Err(Fault::new(Class::Missing, format!("{}: the repository has no default branch", self.url))
+                        .hint("push a first commit, or name the branch with --branch"));
                 };
                 if let Some((_, id)) = heads.iter().find(|(name, _)| name == "HEAD").cloned() {
                     heads.push((branch.full(), id));
@@ -74,7 +79,10 @@ impl Remote {
     async fn snapshot(&self) -> Result<Snapshot, Fault> {
         let (config_branch, record_branch, heads) = self.look().await?;
         let head = |branch: &BranchName| heads.iter().find(|(name, _)| *name == branch.full()).map(|(_, id)| oid(id)).transpose();
-        let config = head(&config_branch)?.ok_or_else(|| Fault::new(Class::Missing, format!("{}: there is no branch {config_branch}", self.url)).hint("push it, or name another with --branch"))?;
+        let config = head(&config_branch)?.ok_or_else(|| {
+            Fault::new(Class::Missing, format!("{}: there is no branch {config_branch}", self.url))
+                .hint("push it, or name another with --branch")
+        })?;
         let record = head(&record_branch)?;
         if !self.mirror.has(config) || record.is_some_and(|record| !self.mirror.has(record)) {
             let mut branches = vec![config_branch.full()];
@@ -112,7 +120,12 @@ impl Remote {
     }
 
     async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {
-        let branch = self.seen.lock().ok().and_then(|seen| seen.record.clone()).ok_or_else(|| Fault::new(Class::Internal, "nothing was looked at before publishing"))?;
+        let branch = self
+            .seen
+            .lock()
+            .ok()
+            .and_then(|seen| seen.record.clone())
+            .ok_or_else(|| Fault::new(Class::Internal, "nothing was looked at before publishing"))?;
         let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
         let config = oid(proposal.config.as_str())?;
         let commit = self.with(|repository| {

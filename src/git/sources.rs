@@ -31,7 +31,8 @@ impl GitSources {
         let program = &self.program;
         let allowed = program.protocols.contains(&url.protocol()) || (url.protocol() == Protocol::Http && url.is_loopback());
         if !allowed {
-            return Err(Fault::new(Class::Config, format!("{url}: sources may not use the protocol {}", url.protocol().word())).hint("the operator may allow it with --allow-protocol"));
+            return Err(Fault::new(Class::Config, format!("{url}: sources may not use the protocol {}", url.protocol().word()))
+                .hint("the operator may allow it with --allow-protocol"));
         }
         let wanted = match &source.branch {
             Some(branch) => BranchName::parse(branch).map_err(|message| Fault::new(Class::Config, message))?.full(),
@@ -40,7 +41,15 @@ impl GitSources {
         let mirror = Mirror::open(&self.cache, &url)?;
         let heads = mirror.ls_remote(program, &url, std::slice::from_ref(&wanted)).await?;
         let head = heads.iter().find(|(name, _)| *name == wanted).map(|(_, id)| id.clone());
-        let head = head.ok_or_else(|| Fault::new(Class::Missing, format!("{url}: there is no {}", wanted.strip_prefix("refs/heads/").map_or("default branch".to_owned(), |name| format!("branch {name}")))))?;
+        let head = head.ok_or_else(|| {
+            Fault::new(
+                Class::Missing,
+                format!(
+                    "{url}: there is no {}",
+                    wanted.strip_prefix("refs/heads/").map_or("default branch".to_owned(), |name| format!("branch {name}"))
+                ),
+            )
+        })?;
         let commit = CommitId::parse(&head).ok_or_else(|| Fault::new(Class::Malformed, format!("{url}: the head is no object id")))?;
         if !mirror.has(super::objects::oid(&head)?) {
             mirror.fetch(program, &url, std::slice::from_ref(&wanted), &["--filter=blob:none"]).await?;
@@ -51,14 +60,19 @@ impl GitSources {
         for path in paths {
             match regular.get(path.as_str()).map(String::as_str) {
                 Some("100644" | "100755") => present.push(path),
-                Some("120000") => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path}: a symlink is never followed"))))),
+                Some("120000") => {
+                    drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path}: a symlink is never followed")))))
+                }
                 Some(_) => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path} is no file"))))),
                 None => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("there is no file {path} in {url}"))))),
             }
         }
         let contents = self.contents(&mirror, &url, &head, &present).await?;
         for (path, content) in present.into_iter().zip(contents) {
-            files.insert(path.clone(), content.map(|content| SourceFile { commit: commit.clone(), content }).map_err(|fault| fault.of(path.as_str())));
+            files.insert(
+                path.clone(),
+                content.map(|content| SourceFile { commit: commit.clone(), content }).map_err(|fault| fault.of(path.as_str())),
+            );
         }
         Ok(files)
     }
@@ -72,24 +86,45 @@ impl GitSources {
             return Err(transfer_fault(url, &answered.said));
         }
         let text = String::from_utf8_lossy(&answered.stdout).into_owned();
-        Ok(text.split('\0').filter_map(|line| line.split_once('\t')).map(|(left, path)| (path.to_owned(), left.split(' ').next().unwrap_or_default().to_owned())).collect())
+        Ok(text
+            .split('\0')
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(left, path)| (path.to_owned(), left.split(' ').next().unwrap_or_default().to_owned()))
+            .collect())
     }
 
     /// The contents of regular files, in order. Blobs that are not here yet are asked for by one git process.
-    async fn contents(&self, mirror: &Mirror, url: &RemoteUrl, head: &str, paths: &[&RepoPath]) -> Result<Vec<Result<Vec<u8>, Fault>>, Fault> {
+    async fn contents(
+        &self,
+        mirror: &Mirror,
+        url: &RemoteUrl,
+        head: &str,
+        paths: &[&RepoPath],
+    ) -> Result<Vec<Result<Vec<u8>, Fault>>, Fault> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
         let input: String = paths.iter().map(|path| format!("{head}:{path}\n")).collect();
         let mut program = self.program.clone();
         // The mirror knows no remote by name; git asks this one for the blobs that the filter left out.
-        program.extra.extend([("remote.origin.url", url.as_str()), ("remote.origin.promisor", "true"), ("remote.origin.partialclonefilter", "blob:none"), ("extensions.partialClone", "origin")].map(|(key, value)| (key.to_owned(), value.to_owned())));
+        program.extra.extend(
+            [
+                ("remote.origin.url", url.as_str()),
+                ("remote.origin.promisor", "true"),
+                ("remote.origin.partialclonefilter", "blob:none"),
+                ("extensions.partialClone", "origin"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
         let answered = program.run(mirror.directory(), &["cat-file", "--batch"], Some(input.into_bytes())).await?;
         if !answered.success {
             return Err(transfer_fault(url, &answered.said));
         }
         let mut rest = answered.stdout.as_slice();
-        paths.iter().map(|_| entry(&mut rest).ok_or_else(|| Fault::new(Class::Malformed, format!("{url}: git's answer ends too soon")))).collect()
+        paths
+            .iter()
+            .map(|_| entry(&mut rest).ok_or_else(|| Fault::new(Class::Malformed, format!("{url}: git's answer ends too soon"))))
+            .collect()
     }
 }
 
@@ -105,11 +140,19 @@ fn entry(rest: &mut &[u8]) -> Option<Result<Vec<u8>, Fault>> {
     };
     let content = rest.get(..size)?.to_vec();
     *rest = rest.get(size + 1..)?;
-    Some(if size > LARGEST { Err(Fault::new(Class::Limit, format!("the file has {size} bytes, more than the {LARGEST} that are read"))) } else { Ok(content) })
+    Some(if size > LARGEST {
+        Err(Fault::new(Class::Limit, format!("the file has {size} bytes, more than the {LARGEST} that are read")))
+    } else {
+        Ok(content)
+    })
 }
 
 impl Sources for GitSources {
-    fn read<'a>(&'a self, branch: &'a SourceBranch, paths: &'a [RepoPath]) -> Answer<'a, Result<BTreeMap<RepoPath, Result<SourceFile, Fault>>, Fault>> {
+    fn read<'a>(
+        &'a self,
+        branch: &'a SourceBranch,
+        paths: &'a [RepoPath],
+    ) -> Answer<'a, Result<BTreeMap<RepoPath, Result<SourceFile, Fault>>, Fault>> {
         Box::pin(self.read_branch(branch, paths))
     }
 }

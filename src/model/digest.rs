@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// `sha256:` and 64, or `sha512:` and 128 lower-case hexadecimal digits (OCI image-spec, "Digests").
+/// `sha256:` and 64, `sha384:` and 96, or `sha512:` and 128 lower-case hexadecimal digits: the algorithms of
+/// OCI's go-digest, whose rules decide what other tools accept.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest(String);
 
@@ -12,8 +13,8 @@ pub enum DigestError {
     /// Not of the form `algorithm:hex`.
     #[error("not of the form algorithm:hex")]
     Format,
-    /// An algorithm other than sha256 and sha512.
-    #[error("only sha256 and sha512 digests are supported")]
+    /// An algorithm other than sha256, sha384 and sha512.
+    #[error("only sha256, sha384 and sha512 digests are supported")]
     Algorithm,
     /// The wrong number of digits for the algorithm.
     #[error("wrong number of digits for its algorithm")]
@@ -21,7 +22,7 @@ pub enum DigestError {
 }
 
 impl Digest {
-    /// Parses `sha256:…` or `sha512:…`.
+    /// Parses `sha256:…`, `sha384:…` or `sha512:…`.
     ///
     /// # Errors
     /// [`DigestError`] says which rule was broken.
@@ -29,6 +30,7 @@ impl Digest {
         let (algorithm, hex) = text.split_once(':').ok_or(DigestError::Format)?;
         let length = match algorithm {
             "sha256" => 64,
+            "sha384" => 96,
             "sha512" => 128,
             _ if !algorithm.is_empty() && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._-".contains(&b)) => {
                 return Err(DigestError::Algorithm);

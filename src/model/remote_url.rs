@@ -79,14 +79,20 @@ impl RemoteUrl {
     }
 
     fn file(text: &str, path: &str) -> Result<Self, Fault> {
-        if path.starts_with('/') { Ok(Self { protocol: Protocol::File, text: text.to_owned() }) } else { Err(refused("a file address is file:///absolute/path")) }
+        if path.starts_with('/') {
+            Ok(Self { protocol: Protocol::File, text: text.to_owned() })
+        } else {
+            Err(refused("a file address is file:///absolute/path"))
+        }
     }
 
     fn with_host(protocol: Protocol, text: &str, rest: &str) -> Result<Self, Fault> {
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
         let (name, port) = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-            Some((address, port)) if address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.') => ("ip", port.strip_prefix(':')),
+            Some((address, port)) if address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.') => {
+                ("ip", port.strip_prefix(':'))
+            }
             Some(_) => return Err(refused("this is no IPv6 address")),
             None => host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port))),
         };
@@ -124,7 +130,8 @@ impl RemoteUrl {
     /// `scheme://host[:port]` of an http(s) address: what credentials are bound to.
     pub fn origin(&self) -> Option<String> {
         let (scheme, rest) = self.text.split_once("://")?;
-        matches!(self.protocol, Protocol::Https | Protocol::Http).then(|| format!("{scheme}://{}", rest.split('/').next().unwrap_or_default()))
+        matches!(self.protocol, Protocol::Https | Protocol::Http)
+            .then(|| format!("{scheme}://{}", rest.split('/').next().unwrap_or_default()))
     }
 
     /// Whether it leads to this machine: only then is `http` taken without leave.
@@ -137,7 +144,10 @@ impl RemoteUrl {
 
 /// A DNS name or IPv4 address; a leading `-` would be an option to ssh.
 fn is_host(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('-') && name.len() <= 253 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    !name.is_empty()
+        && !name.starts_with('-')
+        && name.len() <= 253
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 impl fmt::Display for RemoteUrl {

@@ -1,8 +1,12 @@
 //! End-to-end tests: whole parts of Plimsoll against real or faulty counterparts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod laws;
+mod once_file;
 mod registry_faults;
 mod registry_real;
+mod support;
 mod support_registry;

@@ -220,7 +220,12 @@ fn a_move_is_told_once() {
     let told: Vec<(&str, &str)> = outcome.changes.iter().map(|change| (change.path.as_str(), change.reason.code)).collect();
     assert_eq!(told, [("state/base-images/base0-1.0.yaml", "digest-moved")]);
     let state = String::from_utf8(case.record()["state/base-images/base0-1.0.yaml"].clone()).unwrap();
-    for expected in [format!("currentDigest: {}", digest(9)), format!("previousDigest: {}", digest(0)), format!("- digest: {}", digest(9)), format!("- digest: {}", digest(0))] {
+    for expected in [
+        format!("currentDigest: {}", digest(9)),
+        format!("previousDigest: {}", digest(0)),
+        format!("- digest: {}", digest(9)),
+        format!("- digest: {}", digest(0)),
+    ] {
         assert!(state.contains(&expected), "{state}");
     }
     assert!(Reason::ALL.iter().any(|(code, _)| *code == "digest-moved"));

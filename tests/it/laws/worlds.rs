@@ -70,13 +70,21 @@ impl Case {
             tree.insert("images.yaml".into(), b"[]\n".to_vec());
         });
         let tags = (0..5).map(|index| (base(index), digest(index))).collect();
-        Self { repository, registry: FakeRegistry { tags, ..FakeRegistry::default() }, clock: FakeClock(Timestamp::from_second(1_790_000_000).unwrap()) }
+        Self {
+            repository,
+            registry: FakeRegistry { tags, ..FakeRegistry::default() },
+            clock: FakeClock(Timestamp::from_second(1_790_000_000).unwrap()),
+        }
     }
 
     pub fn apply(&mut self, step: &Step) {
         match step {
             Step::Manage { image, on, delay } => {
-                let lines: String = if on.is_empty() { "FROM scratch\n".into() } else { on.iter().map(|index| format!("FROM {}\n", base(*index))).collect() };
+                let lines: String = if on.is_empty() {
+                    "FROM scratch\n".into()
+                } else {
+                    on.iter().map(|index| format!("FROM {}\n", base(*index))).collect()
+                };
                 self.repository.commit(|tree| {
                     tree.insert(format!("df/{image}"), lines.into_bytes());
                     let entry = format!(
@@ -134,7 +142,13 @@ impl Case {
 
     /// Values of one key over all state files, by path.
     pub fn facts(&self, key: &str) -> BTreeMap<String, String> {
-        let lines = |content: &[u8]| String::from_utf8_lossy(content).lines().find_map(|line| line.strip_prefix(&format!("{key}: ")).map(str::to_owned));
-        self.record().iter().filter(|(path, _)| path.starts_with("state/")).filter_map(|(path, content)| Some((path.clone(), lines(content)?))).collect()
+        let lines = |content: &[u8]| {
+            String::from_utf8_lossy(content).lines().find_map(|line| line.strip_prefix(&format!("{key}: ")).map(str::to_owned))
+        };
+        self.record()
+            .iter()
+            .filter(|(path, _)| path.starts_with("state/"))
+            .filter_map(|(path, content)| Some((path.clone(), lines(content)?)))
+            .collect()
     }
 }
