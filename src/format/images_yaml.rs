@@ -145,7 +145,7 @@ impl Images {
                         node.at,
                         format!("the file's name can't be the image's: {error}"),
                         Some("give it a `name:`".into()),
-                    )
+                    );
                 })
                 .ok()
         } else {

@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository};
-use sha2::{Digest as _, Sha256};
 
 use super::command::{GitProgram, transfer_fault};
 use super::objects::fault;
-use crate::base::{Class, Fault};
+use crate::base::{Class, Fault, Fingerprint};
 use crate::model::remote_url::RemoteUrl;
 
 /// How many processes may have a mirror of one repository at once.
@@ -32,7 +31,7 @@ fn local(path: &Path, error: &std::io::Error) -> Fault {
 impl Mirror {
     /// Opens or makes the mirror of `url` under `cache`.
     pub(super) fn open(cache: &Path, url: &RemoteUrl) -> Result<Self, Fault> {
-        let hash: String = Sha256::digest(url.as_str().as_bytes()).iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+        let hash = Fingerprint::of(url.as_str()).hex(10);
         let root = cache.join("git");
         make_private(&root)?;
         for slot in 0..SLOTS {

@@ -63,12 +63,11 @@ fn take(repository: &Repository, path: String, entry: &git2::TreeEntry<'_>, dept
         0o040_000 => {
             let tree = repository.find_tree(entry.id()).map_err(|error| fault(&error))?;
             for child in &tree {
-                match child.name() {
-                    Ok(name) => take(repository, format!("{path}/{name}"), &child, depth + 1, listing)?,
-                    Err(_) => {
-                        let name = String::from_utf8_lossy(child.name_bytes()).into_owned();
-                        listing.refused.insert(format!("{path}/{name}"), "its name is not UTF-8 text");
-                    }
+                if let Ok(name) = child.name() {
+                    take(repository, format!("{path}/{name}"), &child, depth + 1, listing)?
+                } else {
+                    let name = String::from_utf8_lossy(child.name_bytes()).into_owned();
+                    listing.refused.insert(format!("{path}/{name}"), "its name is not UTF-8 text");
                 }
             }
         }
