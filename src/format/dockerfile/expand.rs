@@ -1,4 +1,4 @@
-//! Variables in words, as BuildKit's shell lexer expands them: `$V`, `${V}` and ten modifiers, nothing else.
+//! Variables in words, as `BuildKit`'s shell lexer expands them: `$V`, `${V}` and ten modifiers, nothing else.
 
 use std::collections::BTreeSet;
 
@@ -182,7 +182,7 @@ impl Lexer<'_> {
                 let replacement = self.until(Some('}'), false)?;
                 let value = self.value(&name).unwrap_or_default();
                 let found = compile(&glob(&pattern, true))?;
-                let count = if all { 0 } else { 1 };
+                let count = usize::from(!all);
                 Ok(found.replacen(&value, count, regex::NoExpand(&replacement)).into_owned())
             }
             other => Err(format!("`{other}` is no modifier of a substitution")),

@@ -1,4 +1,4 @@
-//! `--name=value` before an instruction's arguments.
+//! An instruction's words, and the flags (`--name=value`) before them.
 
 use super::{DockerfileError, ErrorKind};
 
@@ -16,7 +16,7 @@ pub(super) fn after(rest: &str) -> &str {
     rest
 }
 
-/// Flags, and what follows them. Quotes and escapes are taken off the values as BuildKit does.
+/// Flags, and what follows them. Quotes and escapes are taken off the values as `BuildKit` does.
 pub(super) fn split(rest: &str, escape: char) -> (Vec<(String, String)>, &str) {
     let mut flags = Vec::new();
     let mut rest = rest.trim_start();
@@ -49,6 +49,35 @@ fn word(text: &str, escape: char) -> (String, &str) {
         }
     }
     (out, "")
+}
+
+/// Words split at blanks outside of quotes, quotes kept.
+pub(super) fn words(text: &str, escape: char) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match quote {
+            None if c.is_whitespace() => {
+                if !word.is_empty() {
+                    out.push(std::mem::take(&mut word));
+                }
+                continue;
+            }
+            None if c == '\'' || c == '"' => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        word.push(c);
+        if c == escape && quote != Some('\'') {
+            word.extend(chars.next());
+        }
+    }
+    if !word.is_empty() {
+        out.push(word);
+    }
+    out
 }
 
 /// Refuses flags that an instruction does not take, and most that stand twice.

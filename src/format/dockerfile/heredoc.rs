@@ -30,7 +30,7 @@ impl Heredoc {
 }
 
 /// The heredocs of an instruction.
-pub(super) fn of(instruction: &Instruction<'_>, escape: char) -> Result<Vec<Heredoc>, DockerfileError> {
+pub(super) fn of(instruction: &Instruction<'_>, escape: char) -> Vec<Heredoc> {
     let mut rest = &*instruction.rest;
     let mut word = instruction.word.as_str();
     if word == "ONBUILD" {
@@ -40,41 +40,12 @@ pub(super) fn of(instruction: &Instruction<'_>, escape: char) -> Result<Vec<Here
         rest = tail.trim_start();
     }
     if !matches!(word, "RUN" | "COPY" | "ADD") || !rest.contains("<<") {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     if serde_json::from_str::<Vec<String>>(super::flags::after(rest)).is_ok() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    Ok(words(rest, escape).iter().filter_map(|word| operator(word, escape)).collect())
-}
-
-/// Words as a shell would split them, quotes and escapes kept.
-fn words(text: &str, escape: char) -> Vec<String> {
-    let mut out = vec![String::new()];
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        let word = match out.last_mut() {
-            Some(word) => word,
-            None => return out,
-        };
-        match quote {
-            None if c.is_whitespace() => {
-                if !word.is_empty() {
-                    out.push(String::new());
-                }
-                continue;
-            }
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if open == c => quote = None,
-            _ => {}
-        }
-        word.push(c);
-        if c == escape && quote != Some('\'') {
-            word.extend(chars.next());
-        }
-    }
-    out
+    super::flags::words(rest, escape).iter().filter_map(|word| operator(word, escape)).collect()
 }
 
 /// Reads `[n]<<[-]NAME`, NAME possibly quoted.

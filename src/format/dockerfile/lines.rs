@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::heredoc;
 use super::{DockerfileError, ErrorKind};
 
-/// BuildKit's scanner refuses longer lines.
+/// `BuildKit`'s scanner refuses longer lines.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// One instruction, comments and continuations gone.
@@ -102,7 +102,7 @@ pub(super) fn instructions(text: &str) -> Result<Instructions<'_>, DockerfileErr
             open = more;
         }
         let Some(instruction) = split(joined, number) else { continue };
-        for body in heredoc::of(&instruction, escape)? {
+        for body in heredoc::of(&instruction, escape) {
             body.skip(&mut lines, number)?;
         }
         list.push(instruction);

@@ -103,10 +103,10 @@ pub(super) fn resolve(file: &Instructions<'_>, options: &BuildOptions) -> Resolv
                 if matches!(inner.word.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
                     return Err(DockerfileError::new(ErrorKind::Onbuild, line, format!("ONBUILD can't trigger {}", inner.word)));
                 }
-                let (given, rest) = read_flags(&inner, escape)?;
-                draft.triggers.extend(takes(&inner, &given, rest)?.into_iter().map(Taken::kept));
+                let (given, _) = read_flags(&inner, escape)?;
+                draft.triggers.extend(takes(&inner, &given)?.into_iter().map(Taken::kept));
             }
-            (_, Some(draft)) => draft.takes.extend(takes(instruction, &given, rest)?),
+            (_, Some(draft)) => draft.takes.extend(takes(instruction, &given)?),
         }
     }
     if drafts.is_empty() {
@@ -182,7 +182,7 @@ impl<'a> Globals<'a> {
 
     /// `ARG NAME[=default]…`: top-down, what the build gives on top.
     fn define(&mut self, rest: &str, escape: char, line: usize) -> Resolved<()> {
-        for word in words(rest, escape) {
+        for word in flags::words(rest, escape) {
             let (name, default) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
             let name = expand(name, escape, &|_| None).map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?.text;
             if name.is_empty() {
@@ -211,35 +211,6 @@ impl<'a> Globals<'a> {
         unresolved.extend(expanded.unset);
         Ok(expanded.text)
     }
-}
-
-/// Words split at blanks outside of quotes, quotes kept.
-fn words(text: &str, escape: char) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match quote {
-            None if c.is_whitespace() => {
-                if !word.is_empty() {
-                    out.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if open == c => quote = None,
-            _ => {}
-        }
-        word.push(c);
-        if c == escape && quote != Some('\'') {
-            word.extend(chars.next());
-        }
-    }
-    if !word.is_empty() {
-        out.push(word);
-    }
-    out
 }
 
 fn check_platform(platform: &str, line: usize) -> Resolved<()> {
@@ -312,7 +283,7 @@ fn image(text: &str, line: usize) -> Resolved<ImageReference> {
 }
 
 /// What an instruction takes from stages or images.
-fn takes(instruction: &Instruction<'_>, given: &[(String, String)], _rest: &str) -> Resolved<Vec<Taken>> {
+fn takes(instruction: &Instruction<'_>, given: &[(String, String)]) -> Resolved<Vec<Taken>> {
     let line = instruction.line;
     let mut out = Vec::new();
     match instruction.word.as_str() {
