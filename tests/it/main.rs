@@ -6,6 +6,8 @@
 
 mod laws;
 mod once_file;
+mod once_parts;
+mod record_branch;
 mod registry_faults;
 mod registry_real;
 mod support;
