@@ -7,6 +7,7 @@
 mod laws;
 mod once_file;
 mod once_parts;
+mod ownership;
 mod record_branch;
 mod registry_faults;
 mod registry_real;

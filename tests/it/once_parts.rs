@@ -80,6 +80,28 @@ fn follows_the_tag(registry: &RealRegistry, base: &str, way: Way, row: &str) {
 }
 
 #[test]
+fn a_token_service_on_another_host_needs_the_operators_leave() {
+    if !are_there(&registry::PARTS) {
+        return;
+    }
+    let registry = RealRegistry::start(Access::TokenElsewhere, USER);
+    registry.push("acme/portal", "latest", "portal");
+    let remote = Remote::new(&[("images.yaml", &IMAGES.replace("HOST", &registry.host())), ("portal/Dockerfile", "FROM scratch\n")]);
+    let plimsoll = Plimsoll::new();
+    let docker = plimsoll.home().join("docker");
+    registry.write_docker_config(&docker);
+    let plimsoll = plimsoll.with("DOCKER_CONFIG", docker.to_str().unwrap());
+    let url = remote.url();
+    let refused = plimsoll.run(&["--repo", &url, "--once", "-o", "json"]).expect(4).json();
+    assert_eq!(refused["unknown"][0]["class"], "denied");
+    let leave = format!("{}={}", registry.host(), registry.token_host().unwrap());
+    assert!(refused["unknown"][0]["hint"].as_str().unwrap().contains(&format!("--token-realm {leave}")), "{refused}");
+    let ran = plimsoll.run(&["--repo", &url, "--once", "-o", "json", "--token-realm", &leave]).expect(0).json();
+    assert_eq!(ran["outcome"], "published");
+    assert!(remote.file("main", "state/images/portal.yaml").unwrap().contains("currentDigest: sha256:"));
+}
+
+#[test]
 fn a_source_repository_by_file_needs_the_operators_leave() {
     let source = Remote::new(&[("Dockerfile", "FROM node:22-slim\n")]);
     let images = format!(

@@ -73,7 +73,16 @@ fn free_port() -> u16 {
 
 /// Writes a bcrypt password file for one user.
 pub(crate) fn password_file(directory: &Path, user: &str, password: &str) -> PathBuf {
-    let made = Command::new(program("htpasswd").unwrap()).args(["-nbB", "-C", "4", user, password]).output().unwrap();
+    // By standard input: a test looks for passwords in the arguments of every process.
+    let mut making = Command::new(program("htpasswd").unwrap())
+        .args(["-niB", "-C", "4", user])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    making.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    let made = making.wait_with_output().unwrap();
     assert!(made.status.success());
     let file = directory.join("htpasswd");
     std::fs::write(&file, made.stdout).unwrap();

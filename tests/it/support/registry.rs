@@ -25,9 +25,12 @@ pub(crate) enum Access {
     Password,
     /// A token service on another port checks them.
     Token,
+    /// The same, and the registry names it by another host's name.
+    TokenElsewhere,
 }
 
 impl Access {
+    /// All that need no word of the operator's.
     pub(crate) const ALL: [Self; 3] = [Self::Open, Self::Password, Self::Token];
 }
 
@@ -62,7 +65,11 @@ impl RealRegistry {
     pub(crate) fn start(access: Access, user: User) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
-        let token = (access == Access::Token).then(|| TokenService::start(root, &user.encoded()));
+        let token = match access {
+            Access::Token => Some(TokenService::start(root, "127.0.0.1", &user.encoded())),
+            Access::TokenElsewhere => Some(TokenService::start(root, "localhost", &user.encoded())),
+            Access::Open | Access::Password => None,
+        };
         let auth = match (access, &token) {
             (Access::Password, _) => {
                 format!("auth: {{htpasswd: {{realm: canary, path: {}}}}}\n", password_file(root, user.name, user.password).display())
@@ -91,6 +98,11 @@ impl RealRegistry {
     /// `127.0.0.1:PORT`.
     pub(crate) fn host(&self) -> String {
         format!("127.0.0.1:{}", self.server.port)
+    }
+
+    /// The token service as the challenge names it, `localhost:PORT`, if there is one.
+    pub(crate) fn token_host(&self) -> Option<String> {
+        self.token.as_ref().map(TokenService::host)
     }
 
     /// Writes a Docker `config.json` with the registry's user into `directory`.

@@ -17,6 +17,7 @@ use super::parts::base64;
 #[derive(Debug)]
 pub(crate) struct TokenService {
     signer: Arc<Signer>,
+    name: &'static str,
     address: SocketAddr,
     stop: Arc<AtomicBool>,
 }
@@ -37,8 +38,8 @@ impl Drop for TokenService {
 }
 
 impl TokenService {
-    /// Makes a key in `directory` and gives tokens to whoever sends `Basic` with `encoded`.
-    pub(crate) fn start(directory: &Path, encoded: &str) -> Self {
+    /// Makes a key in `directory` and gives tokens to whoever sends `Basic` with `encoded`. `name` is this machine's.
+    pub(crate) fn start(directory: &Path, name: &'static str, encoded: &str) -> Self {
         let signer =
             Arc::new(Signer { key: directory.join("key.pem"), certificate: directory.join("cert.pem"), issued: AtomicUsize::new(0) });
         let made = Command::new("openssl")
@@ -50,7 +51,7 @@ impl TokenService {
             .unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let service = Self { signer: Arc::clone(&signer), address: listener.local_addr().unwrap(), stop: Arc::default() };
+        let service = Self { signer: Arc::clone(&signer), name, address: listener.local_addr().unwrap(), stop: Arc::default() };
         let (stop, expected) = (Arc::clone(&service.stop), format!("Basic {encoded}"));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -67,7 +68,12 @@ impl TokenService {
 
     /// The address registries name in their challenge.
     pub(crate) fn realm(&self) -> String {
-        format!("http://{}/token", self.address)
+        format!("http://{}/token", self.host())
+    }
+
+    /// Its host and port by the name it was given.
+    pub(crate) fn host(&self) -> String {
+        format!("{}:{}", self.name, self.address.port())
     }
 
     pub(crate) fn certificate(&self) -> &Path {
