@@ -4,6 +4,7 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod canary;
 mod laws;
 mod once_file;
 mod once_parts;
