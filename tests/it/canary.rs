@@ -93,6 +93,14 @@ fn recording_git(directory: &Path) -> String {
     format!("{}:{path}", directory.display())
 }
 
+#[test]
+#[should_panic(expected = "config.json has")]
+fn the_search_finds_what_is_planted() {
+    let planted = tempfile::tempdir().unwrap();
+    docker_config(planted.path(), "registry.example.com", &USER.encoded());
+    look_in_files(planted.path(), &needles());
+}
+
 /// One pass: what is wrong in it, and the exit code it must have.
 struct Row {
     name: &'static str,

@@ -5,6 +5,7 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod hostile;
 mod laws;
 mod once_file;
 mod once_parts;
