@@ -115,15 +115,14 @@ pub struct SourceFile {
     pub content: Vec<u8>,
 }
 
+/// Files by path, each read or not.
+pub type SourceAnswer = BTreeMap<RepoPath, Result<SourceFile, Fault>>;
+
 /// Source repositories of managed images.
 pub trait Sources: Send + Sync {
     /// Reads `paths` from the head of one branch with at most one fetch. The outer error is about the
     /// branch, the inner ones about single files.
-    fn read<'a>(
-        &'a self,
-        branch: &'a SourceBranch,
-        paths: &'a [RepoPath],
-    ) -> Answer<'a, Result<BTreeMap<RepoPath, Result<SourceFile, Fault>>, Fault>>;
+    fn read<'a>(&'a self, branch: &'a SourceBranch, paths: &'a [RepoPath]) -> Answer<'a, Result<SourceAnswer, Fault>>;
 }
 
 /// Registries.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A GitOps reconciler for container images: desired against observed, one commit a pass.
+/// A `GitOps` reconciler for container images: desired against observed, one commit a pass.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, max_term_width = 100, disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
 pub struct Cli {
@@ -188,7 +188,7 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "PROTOCOL", env = "PLIMSOLL_ALLOW_PROTOCOL", value_delimiter = ',')]
     pub(super) allow_protocol: Vec<String>,
 
-    /// User name for the git host of the config repository; the token comes from PLIMSOLL_GIT_TOKEN.
+    /// User name for the git host of the config repository; the token comes from `PLIMSOLL_GIT_TOKEN`.
     #[arg(long, global = true, value_name = "NAME", env = "PLIMSOLL_GIT_USERNAME")]
     pub(super) git_username: Option<String>,
 

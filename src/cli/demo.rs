@@ -33,18 +33,15 @@ const IMAGES: [(&str, &str); 3] =
 /// Shows three passes: the first enrols, the second sees a base image move, the third has nothing to do.
 pub(super) fn demo(context: &Context, args: &DemoArgs) -> Result<u8, Fault> {
     let temporary;
-    let root = match &args.keep {
-        Some(path) => {
-            fresh(path)?;
-            path.clone()
-        }
-        None => {
-            temporary = tempfile::Builder::new()
-                .prefix("plimsoll-demo-")
-                .tempdir()
-                .map_err(|error| Fault::new(Class::Local, format!("no temporary directory: {error}")))?;
-            temporary.path().to_owned()
-        }
+    let root = if let Some(path) = &args.keep {
+        fresh(path)?;
+        path.clone()
+    } else {
+        temporary = tempfile::Builder::new()
+            .prefix("plimsoll-demo-")
+            .tempdir()
+            .map_err(|error| Fault::new(Class::Local, format!("no temporary directory: {error}")))?;
+        temporary.path().to_owned()
     };
     runtime()?.block_on(play(context, &root, args.keep.is_some()))
 }

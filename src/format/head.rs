@@ -3,7 +3,7 @@
 //! A file without this head is foreign and never touched; a file whose body no longer matches its
 //! head was edited by hand.
 
-use sha2::{Digest as _, Sha256};
+use crate::base::Fingerprint;
 
 const FIRST: &str = "# Made by Plimsoll from ";
 const SECOND: &str = "# plimsoll: ";
@@ -38,7 +38,7 @@ pub fn read(content: &[u8]) -> Option<Head<'_>> {
 
 /// 128 bits of SHA-256: enough to notice an edit, short enough to read past.
 fn hash(body: &str) -> String {
-    Sha256::digest(body.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Fingerprint::of(body).hex(16)
 }
 
 #[cfg(test)]

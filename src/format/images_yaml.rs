@@ -145,7 +145,7 @@ impl Images {
                         node.at,
                         format!("the file's name can't be the image's: {error}"),
                         Some("give it a `name:`".into()),
-                    )
+                    );
                 })
                 .ok()
         } else {
@@ -497,7 +497,7 @@ mod tests {
             (format!("{managed}}}\n  autoRebuild: yes\n"), "broken a, 5:16 wrong-type"),
             (format!("{managed}}}\n  allowTags: ^1$\n"), "broken a, 5:14 managed-and-watched"),
             (format!("{managed}, branch: -x}}\n"), "broken a, 4:63 bad-branch"),
-            (format!("{managed}, repo: x/y}}\n"), "broken a, 4:62 local-with-repo"),
+            (format!("{managed}, repo: x/y}}\n"), "broken a, 4:61 local-with-repo"),
             (managed.replace("a/Dockerfile", "../x") + "}\n", "broken a, 4:41 bad-path"),
             (managed.replace("local", "guthub") + "}\n", "broken a, 4:22 unknown-word"),
         ] {

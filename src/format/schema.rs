@@ -52,7 +52,8 @@ pub(super) struct Image {
     /// A version range, or the one tag of `Digest`; external images only.
     constraint: Option<String>,
     /// How the best tag is chosen; external images only.
-    image_selection_strategy: Option<Strategy>,
+    #[serde(rename = "imageSelectionStrategy")]
+    selection_strategy: Option<Strategy>,
     /// Nothing is done to it while this is true or gives a reason.
     hold: Option<Hold>,
     /// Catalog: its owner.

@@ -61,10 +61,10 @@ impl Checkout {
         use_it(&git)
     }
 
-    fn destination(&self, git: &Git) -> Result<Destination, Fault> {
+    fn destination(&self, git: &Git) -> Destination {
         let head = head_branch(git);
         let branch = self.record_branch.clone().or_else(|| self.branch.clone()).or_else(|| head.clone());
-        Ok(Destination { checked_out: branch.is_some() && branch == head, branch })
+        Destination { checked_out: branch.is_some() && branch == head, branch }
     }
 
     fn look(&self, git: &Git) -> Result<Snapshot, Fault> {
@@ -75,7 +75,7 @@ impl Checkout {
             })?,
             None => git.head().and_then(|head| head.peel_to_commit()).map_err(|error| fault(&error))?.id(),
         };
-        let record = match self.destination(git)?.branch {
+        let record = match self.destination(git).branch {
             Some(branch) => tip(git, &branch)?,
             None => Some(config),
         };
@@ -84,7 +84,7 @@ impl Checkout {
 
     async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {
         let (commit, publication, upstream) = self.with(|git| {
-            let destination = self.destination(git)?;
+            let destination = self.destination(git);
             let commit = objects::write(git, proposal)?;
             let upstream = destination.branch.as_ref().filter(|_| self.push).and_then(|branch| upstream(git, branch));
             Ok((commit, move_branch(git, &destination, proposal, commit)?, upstream))
@@ -157,10 +157,11 @@ fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit
     if tip(git, branch)? != expected {
         return Ok(Publication::Moved);
     }
-    if destination.checked_out && !git.is_bare() {
-        if let Some(path) = dirt(git, proposal)? {
-            return Ok(Publication::Declined(format!("the work tree has changes of its own ({path}); commit or stash them")));
-        }
+    if destination.checked_out
+        && !git.is_bare()
+        && let Some(path) = dirt(git, proposal)?
+    {
+        return Ok(Publication::Declined(format!("the work tree has changes of its own ({path}); commit or stash them")));
     }
     let message = "plimsoll: record";
     let moved = match expected {
@@ -210,8 +211,11 @@ fn bring_along(git: &Git, proposal: &Proposal) -> Result<(), Fault> {
     git.checkout_tree(head.as_object(), Some(&mut checkout)).map_err(|error| fault(&error))
 }
 
-/// The upstream of a branch: its address, its name there, and the honoured part of the configuration.
-fn upstream(git: &Git, branch: &BranchName) -> Option<(RemoteUrl, BranchName, Vec<(String, String)>)> {
+/// Where a branch is pushed to: its address, its name there, and the honoured part of the configuration.
+type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
+
+/// The upstream of a branch.
+fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     let config = git.config().ok()?.snapshot().ok()?;
     let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());

@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository};
-use sha2::{Digest as _, Sha256};
 
 use super::command::{GitProgram, transfer_fault};
 use super::objects::fault;
-use crate::base::{Class, Fault};
+use crate::base::{Class, Fault, Fingerprint};
 use crate::model::remote_url::RemoteUrl;
 
 /// How many processes may have a mirror of one repository at once.
@@ -20,6 +19,8 @@ const SLOTS: usize = 64;
 /// The mirror of one repository.
 pub(super) struct Mirror {
     directory: PathBuf,
+    /// Objects of a remote on this machine, read where they are instead of being copied.
+    borrowed: Option<PathBuf>,
     /// Held while the mirror is ours; the kernel lets go of it when the process ends, however it ends.
     _lock: fs::File,
 }
@@ -32,7 +33,7 @@ fn local(path: &Path, error: &std::io::Error) -> Fault {
 impl Mirror {
     /// Opens or makes the mirror of `url` under `cache`.
     pub(super) fn open(cache: &Path, url: &RemoteUrl) -> Result<Self, Fault> {
-        let hash: String = Sha256::digest(url.as_str().as_bytes()).iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+        let hash = Fingerprint::of(url.as_str()).hex(10);
         let root = cache.join("git");
         make_private(&root)?;
         for slot in 0..SLOTS {
@@ -41,7 +42,7 @@ impl Mirror {
                 fs::File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| local(&lock_path, &error))?;
             match lock.try_lock() {
                 Ok(()) => {
-                    let mirror = Self { directory: root.join(format!("{hash}.{slot}.git")), _lock: lock };
+                    let mirror = Self { directory: root.join(format!("{hash}.{slot}.git")), borrowed: objects_of(url), _lock: lock };
                     mirror.ready()?;
                     return Ok(mirror);
                 }
@@ -67,6 +68,12 @@ impl Mirror {
             let mut options = git2::RepositoryInitOptions::new();
             options.bare(true).external_template(false).initial_head("plimsoll-mirror");
             Repository::init_opts(&fresh, &options).map_err(|error| fault(&error))?;
+            if let Some(objects) = &self.borrowed {
+                let list = fresh.join("objects/info/alternates");
+                let written =
+                    fs::create_dir_all(fresh.join("objects/info")).and_then(|()| fs::write(&list, format!("{}\n", objects.display())));
+                written.map_err(|error| local(&list, &error))?;
+            }
             fs::rename(&fresh, &self.directory).map_err(|error| local(&fresh, &error))?;
         }
         Ok(())
@@ -184,6 +191,12 @@ impl Mirror {
             tracing::debug!(%error, "a fact about the mirror is not kept");
         }
     }
+}
+
+/// Where a repository on this machine keeps its objects.
+fn objects_of(url: &RemoteUrl) -> Option<PathBuf> {
+    let root = Path::new(url.as_str().strip_prefix("file://")?);
+    [root.join("objects"), root.join(".git/objects")].into_iter().find(|path| path.is_dir())
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use git2::{ErrorCode, FileMode, ObjectType, Oid, Repository, Tree};
+use git2::{ErrorCode, FileMode, Oid, Repository, Tree};
 use jiff::Timestamp;
 
-use super::pack::Pack;
+use super::pack::{Kind, Pack};
 use crate::base::fault::foreign;
 use crate::base::{Class, Fault};
 use crate::model::{BlobId, CommitId};
@@ -63,12 +63,11 @@ fn take(repository: &Repository, path: String, entry: &git2::TreeEntry<'_>, dept
         0o040_000 => {
             let tree = repository.find_tree(entry.id()).map_err(|error| fault(&error))?;
             for child in &tree {
-                match child.name() {
-                    Ok(name) => take(repository, format!("{path}/{name}"), &child, depth + 1, listing)?,
-                    Err(_) => {
-                        let name = String::from_utf8_lossy(child.name_bytes()).into_owned();
-                        listing.refused.insert(format!("{path}/{name}"), "its name is not UTF-8 text");
-                    }
+                if let Ok(name) = child.name() {
+                    take(repository, format!("{path}/{name}"), &child, depth + 1, listing)?;
+                } else {
+                    let name = String::from_utf8_lossy(child.name_bytes()).into_owned();
+                    listing.refused.insert(format!("{path}/{name}"), "its name is not UTF-8 text");
                 }
             }
         }
@@ -86,6 +85,7 @@ fn take(repository: &Repository, path: String, entry: &git2::TreeEntry<'_>, dept
 pub(super) fn read(repository: &Repository, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
     let id = oid(blob.as_str())?;
     let odb = repository.odb().map_err(|error| fault(&error))?;
+    // The header first: a blob of any size may have been committed.
     let (size, _) = odb.read_header(id).map_err(|error| fault(&error))?;
     if size as u64 > limit {
         return Err(Fault::new(Class::Limit, format!("the file has {size} bytes, more than the {limit} that are read")));
@@ -164,22 +164,30 @@ pub(super) fn write(repository: &Repository, proposal: &Proposal) -> Result<Oid,
         root.add(path, content.as_deref());
     }
     let mut pack = Pack::new();
-    let built = (|| {
-        let tree = match tree(repository, &mut pack, base.as_ref(), &root)? {
-            Some(tree) => tree,
-            None => pack.add(ObjectType::Tree, b"")?,
-        };
-        let mut text = format!("tree {tree}\n");
-        if let Some(parent) = &parent {
-            let _ = writeln!(text, "parent {}", parent.id());
-        }
-        let who = format!("{} <{}> {} +0000", proposal.author, proposal.email, proposal.when.as_second());
-        let _ = write!(text, "author {who}\ncommitter {who}\n\n{}", proposal.message);
-        let commit = pack.add(ObjectType::Commit, text.as_bytes())?;
-        pack.write(&repository.odb()?)?;
-        Ok(commit)
-    })();
-    built.map_err(|error: git2::Error| fault(&error))
+    let commit = assemble(repository, &mut pack, proposal, parent.as_ref(), base.as_ref(), &root).map_err(|error| fault(&error))?;
+    pack.write(&repository.commondir().join("objects"))?;
+    Ok(commit)
+}
+
+fn assemble(
+    repository: &Repository,
+    pack: &mut Pack,
+    proposal: &Proposal,
+    parent: Option<&git2::Commit<'_>>,
+    base: Option<&Tree<'_>>,
+    root: &Branch<'_>,
+) -> Result<Oid, git2::Error> {
+    let tree = match tree(repository, pack, base, root)? {
+        Some(tree) => tree,
+        None => pack.add(Kind::Tree, b"")?,
+    };
+    let mut text = format!("tree {tree}\n");
+    if let Some(parent) = parent {
+        let _ = writeln!(text, "parent {}", parent.id());
+    }
+    let who = format!("{} <{}> {} +0000", proposal.author, proposal.email, proposal.when.as_second());
+    let _ = write!(text, "author {who}\ncommitter {who}\n\n{}", proposal.message);
+    pack.add(Kind::Commit, text.as_bytes())
 }
 
 /// Writes one directory over what was there; nothing when it ends up empty. Untouched entries keep their ids.
@@ -191,7 +199,7 @@ fn tree(repository: &Repository, pack: &mut Pack, base: Option<&Tree<'_>>, branc
     for (name, content) in &branch.files {
         match content {
             Some(content) => {
-                let id = pack.add(ObjectType::Blob, content)?;
+                let id = pack.add(Kind::Blob, content)?;
                 entries.insert(name.as_bytes().to_vec(), (FileMode::Blob.into(), id));
             }
             None => {
@@ -229,5 +237,5 @@ fn tree(repository: &Repository, pack: &mut Pack, base: Option<&Tree<'_>>, branc
         bytes.push(0);
         bytes.extend_from_slice(id.as_bytes());
     }
-    pack.add(ObjectType::Tree, &bytes).map(Some)
+    pack.add(Kind::Tree, &bytes).map(Some)
 }

@@ -54,23 +54,22 @@ impl Remote {
             refs.push("HEAD".to_owned());
         }
         let mut heads = self.mirror.ls_remote(&self.git, &self.url, &refs).await?;
-        let config = match &self.branch {
-            Some(branch) => branch.clone(),
-            None => {
-                let named = heads
-                    .iter()
-                    .find(|(name, _)| name == "HEAD@")
-                    .and_then(|(_, target)| target.strip_prefix("refs/heads/"))
-                    .map(BranchName::parse);
-                let Some(Ok(branch)) = named else {
-                    return Err(Fault::new(Class::Missing, format!("{}: the repository has no default branch", self.url))
-                        .hint("push a first commit, or name the branch with --branch"));
-                };
-                if let Some((_, id)) = heads.iter().find(|(name, _)| name == "HEAD").cloned() {
-                    heads.push((branch.full(), id));
-                }
-                branch
+        let config = if let Some(branch) = &self.branch {
+            branch.clone()
+        } else {
+            let named = heads
+                .iter()
+                .find(|(name, _)| name == "HEAD@")
+                .and_then(|(_, target)| target.strip_prefix("refs/heads/"))
+                .map(BranchName::parse);
+            let Some(Ok(branch)) = named else {
+                return Err(Fault::new(Class::Missing, format!("{}: the repository has no default branch", self.url))
+                    .hint("push a first commit, or name the branch with --branch"));
+            };
+            if let Some((_, id)) = heads.iter().find(|(name, _)| name == "HEAD").cloned() {
+                heads.push((branch.full(), id));
             }
+            branch
         };
         let record = self.record_branch.clone().unwrap_or_else(|| config.clone());
         Ok((config, record, heads))

@@ -9,7 +9,7 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::model::{CommitId, RepoPath};
-use crate::ports::{Answer, SourceBranch, SourceFile, Sources};
+use crate::ports::{Answer, SourceAnswer, SourceBranch, SourceFile, Sources};
 
 /// Largest file that is read, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -22,11 +22,11 @@ pub struct GitSources {
 
 impl GitSources {
     /// Sources under `cache`, spoken to with `program`.
-    pub fn new(program: GitProgram, cache: PathBuf) -> Self {
+    pub fn new(program: GitProgram, cache: &std::path::Path) -> Self {
         Self { program, cache: cache.join("sources") }
     }
 
-    async fn read_branch(&self, source: &SourceBranch, paths: &[RepoPath]) -> Result<BTreeMap<RepoPath, Result<SourceFile, Fault>>, Fault> {
+    async fn read_branch(&self, source: &SourceBranch, paths: &[RepoPath]) -> Result<SourceAnswer, Fault> {
         let url = RemoteUrl::parse(&source.url)?;
         let program = &self.program;
         let allowed = program.protocols.contains(&url.protocol()) || (url.protocol() == Protocol::Http && url.is_loopback());
@@ -61,7 +61,7 @@ impl GitSources {
             match regular.get(path.as_str()).map(String::as_str) {
                 Some("100644" | "100755") => present.push(path),
                 Some("120000") => {
-                    drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path}: a symlink is never followed")))))
+                    drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path}: a symlink is never followed")))));
                 }
                 Some(_) => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("{path} is no file"))))),
                 None => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("there is no file {path} in {url}"))))),
@@ -104,7 +104,7 @@ impl GitSources {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
-        let input: String = paths.iter().map(|path| format!("{head}:{path}\n")).collect();
+        let input = paths.iter().fold(String::new(), |input, path| input + head + ":" + path.as_str() + "\n");
         let mut program = self.program.clone();
         // The mirror knows no remote by name; git asks this one for the blobs that the filter left out.
         program.extra.extend(
@@ -148,11 +148,7 @@ fn entry(rest: &mut &[u8]) -> Option<Result<Vec<u8>, Fault>> {
 }
 
 impl Sources for GitSources {
-    fn read<'a>(
-        &'a self,
-        branch: &'a SourceBranch,
-        paths: &'a [RepoPath],
-    ) -> Answer<'a, Result<BTreeMap<RepoPath, Result<SourceFile, Fault>>, Fault>> {
+    fn read<'a>(&'a self, branch: &'a SourceBranch, paths: &'a [RepoPath]) -> Answer<'a, Result<SourceAnswer, Fault>> {
         Box::pin(self.read_branch(branch, paths))
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest as _, Sha256};
-
 use super::desired::Desired;
 use super::observed::{DockerfileFact, Observation};
 use super::recorded::{Recorded, identity};
+use crate::base::Fingerprint;
 use crate::model::{ImageName, ImageReference, Subject};
 
 /// The wanted base images, and who builds on them.
@@ -122,8 +121,7 @@ impl Names {
         }
         let mut name = ImageName::of_base(image);
         if self.taken.contains(&name) {
-            let hash = Sha256::digest(image.canonical().as_bytes());
-            name = name.suffixed(&hash.iter().take(3).map(|byte| format!("{byte:02x}")).collect::<String>());
+            name = name.suffixed(&Fingerprint::of(&image.canonical()).hex(3));
         }
         self.taken.insert(name.clone());
         self.given.insert(image.clone(), name.clone());

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
 
 use super::bases::Bases;
 use super::desired::Desired;
@@ -12,7 +11,7 @@ use super::observed::{DockerfileFact, Observation, Observed, Unknown};
 use super::prune::{self, Held};
 use super::reason::Reason;
 use super::recorded::{Recorded, identity};
-use crate::base::Class;
+use crate::base::{Class, Fingerprint};
 use crate::model::ledger::{Ledger, Seen};
 use crate::model::state::{BaseState, Discovery, ImageState};
 use crate::model::{
@@ -173,7 +172,7 @@ fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entr
     if changed {
         state.last_discovery = Some(at);
     }
-    plan.note(subject, reasons);
+    plan.note(subject, &reasons);
     plan.images.insert(name.clone(), state);
 }
 
@@ -299,7 +298,7 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
         if prior.is_none_or(|prior| *prior != state) {
             state.last_checked = Some(at);
         }
-        plan.note(subject, reasons);
+        plan.note(subject, &reasons);
         plan.bases.insert(name.clone(), state);
     }
     prune_bases(plan, input);
@@ -377,7 +376,7 @@ fn prune_bases(plan: &mut Plan, input: &Input<'_>) {
 
 impl Plan {
     /// Several reasons for one file are told as one, the first giving the code.
-    fn note(&mut self, subject: Subject, reasons: Vec<Reason>) {
+    fn note(&mut self, subject: Subject, reasons: &[Reason]) {
         let text = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
         if let Some(first) = reasons.first() {
             self.reasons.insert(subject, Reason { code: first.code, text });
@@ -387,11 +386,8 @@ impl Plan {
 
 /// Hash of snapshot, observations without their times, and version. The desired state is the snapshot's.
 fn plan_id(input: &Input<'_>) -> String {
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update(text);
-        hash.update([0]);
-    };
+    let mut id = Fingerprint::default();
+    let mut add = |text: &str| id.add(text);
     add(env!("CARGO_PKG_VERSION"));
     add(input.snapshot.config.as_str());
     add(input.snapshot.record.as_ref().map_or("", |commit| commit.as_str()));
@@ -412,5 +408,5 @@ fn plan_id(input: &Input<'_>) -> String {
             Observation::Unknown(_) => "?",
         });
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    id.hex(16)
 }

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest as _, Sha256};
-
 use super::desired::Desired;
 use super::recorded::Recorded;
+use crate::base::Fingerprint;
 use crate::model::{ImageName, Kind, Subject};
 
 /// Something that stays as it is although it was wanted otherwise.
@@ -77,12 +76,11 @@ pub fn brake(kind: Kind, unwanted: BTreeSet<Subject>, desired: usize, approvals:
 
 /// The ID of a prune: the same entries, the same ID, on any machine.
 fn approval(unwanted: &BTreeSet<Subject>) -> String {
-    let mut hash = Sha256::new();
+    let mut id = Fingerprint::default();
     for subject in unwanted {
-        hash.update(subject.to_string());
-        hash.update([0]);
+        id.add(&subject.to_string());
     }
-    hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    id.hex(6)
 }
 
 #[cfg(test)]

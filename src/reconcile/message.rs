@@ -11,7 +11,7 @@ use crate::ports::CommitFacts;
 /// Most changes that are told one by one.
 const TOLD: usize = 20;
 
-/// The whole message. The trailers `Argocd-reference-commit-*` are those that Argo CD and the GitOps
+/// The whole message. The trailers `Argocd-reference-commit-*` are those that Argo CD and the `GitOps`
 /// promoter show as the source of a change.
 pub fn message(
     settings: &RepoSettings,

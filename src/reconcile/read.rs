@@ -59,7 +59,7 @@ pub(super) fn desired(repository: &dyn Repository, commit: &CommitId) -> Result<
 
 fn is_entry_file(path: &str) -> bool {
     let name = path.strip_prefix("images.d/").filter(|name| !name.contains('/') && !name.starts_with('.'));
-    name.is_some_and(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+    name.is_some_and(|name| matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml"))))
 }
 
 /// Reads recorded state. Files under `state/` that are none of ours are not looked at.

@@ -1,7 +1,6 @@
 //! Names of Kubernetes objects.
 
-use sha2::{Digest as _, Sha256};
-
+use crate::base::Fingerprint;
 use crate::model::{Kind, Subject};
 
 /// Longest name. Objects may have 253, their labels and Jobs only 63.
@@ -21,7 +20,7 @@ pub(super) fn object_name(subject: &Subject) -> String {
     if fitting == wanted && parts_fit && wanted.len() <= LONGEST && !could_be_a_base {
         return wanted;
     }
-    let hash: String = Sha256::digest(subject.to_string().as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let hash = Fingerprint::of(&subject.to_string()).hex(4);
     let plain: String = fitting.chars().map(|c| if c == '.' && !parts_fit { '-' } else { c }).take(LONGEST - 9).collect();
     format!("{}-{hash}", plain.trim_end_matches(['-', '.']))
 }

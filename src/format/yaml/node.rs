@@ -110,10 +110,12 @@ fn resolve(text: &str) -> Value {
         _ => {}
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && (digits.len() == 1 || !digits.starts_with('0')) {
-        if let Ok(number) = text.parse() {
-            return Value::Int(number);
-        }
+    if !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && (digits.len() == 1 || !digits.starts_with('0'))
+        && let Ok(number) = text.parse()
+    {
+        return Value::Int(number);
     }
     let numeric = digits.starts_with(|c: char| c.is_ascii_digit()) && digits.bytes().all(|b| b.is_ascii_digit() || b"eE+-.".contains(&b));
     if numeric && digits.contains('.') && text.parse::<f64>().is_ok_and(f64::is_finite) {
