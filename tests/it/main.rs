@@ -4,8 +4,13 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod canary;
+mod hostile;
 mod laws;
 mod once_file;
+mod once_parts;
+mod ownership;
+mod record_branch;
 mod registry_faults;
 mod registry_real;
 mod support;
