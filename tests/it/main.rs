@@ -4,9 +4,11 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod kill;
 mod laws;
 mod once_file;
 mod registry_faults;
 mod registry_real;
 mod support;
 mod support_registry;
+mod writers;
