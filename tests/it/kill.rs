@@ -16,7 +16,7 @@ fn image(round: usize) -> [(String, String); 2] {
     [(format!("images.d/image{round}.yaml"), entry), (format!("df/{round}"), format!("FROM upstream/base:1.{round}\n"))]
 }
 
-/// Locks that lie under `directory`.
+/// Locks that lie under `directory`, without that of the clean-up git starts by itself after a commit.
 fn locks(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
@@ -25,7 +25,7 @@ fn locks(directory: &Path) -> Vec<PathBuf> {
             let path = entry.path();
             if path.is_dir() {
                 open.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "lock") {
+            } else if path.extension().is_some_and(|extension| extension == "lock") && !path.ends_with("gc.log.lock") {
                 found.push(path);
             }
         }
