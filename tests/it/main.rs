@@ -6,6 +6,7 @@
 
 mod kill;
 mod laws;
+mod malformed;
 mod once_file;
 mod registry_faults;
 mod registry_real;
