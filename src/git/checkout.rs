@@ -13,6 +13,7 @@ use super::command::GitProgram;
 use super::mirror::Mirror;
 use super::objects::{self, commit_id, fault, oid};
 use super::push::push;
+use super::unfinished;
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
@@ -68,6 +69,9 @@ impl Checkout {
     }
 
     fn look(&self, git: &Git) -> Result<Snapshot, Fault> {
+        if let Err(fault) = finish(git) {
+            tracing::warn!(%fault, "a killed run did not bring its files along, and they can't be brought along now");
+        }
         let config = match self.branch.clone().or_else(|| head_branch(git)) {
             Some(branch) => tip(git, &branch)?.ok_or_else(|| {
                 Fault::new(Class::Missing, format!("there is no branch {branch} with a commit"))
@@ -163,6 +167,10 @@ fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit
     {
         return Ok(Publication::Declined(format!("the work tree has changes of its own ({path}); commit or stash them")));
     }
+    let brings_along = destination.checked_out && !git.is_bare();
+    if brings_along {
+        unfinished::begin(git, commit)?;
+    }
     let message = "plimsoll: record";
     let moved = match expected {
         Some(expected) => git.reference_matching(&branch.full(), commit, true, expected, message).map(drop),
@@ -173,8 +181,9 @@ fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit
         Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => return Ok(Publication::Moved),
         Err(error) => return Err(fault(&error)),
     }
-    if destination.checked_out && !git.is_bare() {
-        bring_along(git, proposal)?;
+    if brings_along {
+        bring_along(git, &proposal.files.keys().collect())?;
+        unfinished::end(git);
     }
     Ok(Publication::Published(commit_id(commit)?))
 }
@@ -199,10 +208,19 @@ fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
     Ok(blocked.map(|(path, _)| path.clone()))
 }
 
+/// Brings along what a killed run left behind.
+fn finish(git: &Git) -> Result<(), Fault> {
+    let paths = unfinished::paths(git)?;
+    if !paths.is_empty() {
+        bring_along(git, &paths.iter().collect())?;
+        unfinished::end(git);
+    }
+    Ok(())
+}
+
 /// Writes exactly our paths into index and work tree.
-fn bring_along(git: &Git, proposal: &Proposal) -> Result<(), Fault> {
+fn bring_along(git: &Git, paths: &BTreeSet<&String>) -> Result<(), Fault> {
     let head = git.head().and_then(|head| head.peel_to_tree()).map_err(|error| fault(&error))?;
-    let paths: BTreeSet<&String> = proposal.files.keys().collect();
     let mut checkout = CheckoutBuilder::new();
     checkout.force().disable_filters(true).remove_untracked(false).disable_pathspec_match(true);
     for path in paths {

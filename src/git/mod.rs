@@ -9,6 +9,7 @@ mod pack;
 mod push;
 mod remote;
 mod sources;
+mod unfinished;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -6,7 +6,9 @@
 
 mod canary;
 mod hostile;
+mod kill;
 mod laws;
+mod malformed;
 mod once_file;
 mod once_parts;
 mod ownership;
@@ -15,3 +17,4 @@ mod registry_faults;
 mod registry_real;
 mod support;
 mod support_registry;
+mod writers;

@@ -2,6 +2,7 @@
 
 pub(crate) mod http_git;
 pub(crate) mod parts;
+pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod remote;
