@@ -6,6 +6,7 @@
 
 mod kill;
 mod laws;
+mod loop_mode;
 mod malformed;
 mod once_file;
 mod registry_faults;
