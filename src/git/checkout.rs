@@ -190,6 +190,8 @@ fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit
 
 /// A path that stands in the way: a change of tracked files, or an untracked file where we would write.
 fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
+    // A loop has the repository open while people stage and commit: the index it knows is of another time.
+    git.index().and_then(|mut index| index.read(true)).map_err(|error| fault(&error))?;
     let mut options = StatusOptions::new();
     options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).exclude_submodules(true).no_refresh(true);
     let statuses = git.statuses(Some(&mut options)).map_err(|error| fault(&error))?;

@@ -41,7 +41,8 @@ pub(super) fn paths(git: &Git) -> Result<Vec<String>, Fault> {
     };
     let after = head.tree().map_err(|error| fault(&error))?;
     let difference = git.diff_tree_to_tree(before.as_ref(), Some(&after), None).map_err(|error| fault(&error))?;
-    let index = git.index().map_err(|error| fault(&error))?;
+    let mut index = git.index().map_err(|error| fault(&error))?;
+    index.read(true).map_err(|error| fault(&error))?;
     let mut out = Vec::new();
     for delta in difference.deltas() {
         let (old, new) = (delta.old_file(), delta.new_file());

@@ -8,6 +8,7 @@ mod canary;
 mod hostile;
 mod kill;
 mod laws;
+mod loop_mode;
 mod malformed;
 mod once_file;
 mod once_parts;
