@@ -83,7 +83,9 @@ impl Case {
                 let lines: String = if on.is_empty() {
                     "FROM scratch\n".into()
                 } else {
-                    on.iter().map(|index| format!("FROM {}\n", base(*index))).collect()
+                    // Each stage takes from the one before: a stage that nothing uses is not built, and its base not wanted.
+                    let from = |stage: usize| stage.checked_sub(1).map_or(String::new(), |before| format!("COPY --from={before} /a /a\n"));
+                    on.iter().enumerate().map(|(stage, index)| format!("FROM {}\n{}", base(*index), from(stage))).collect()
                 };
                 self.repository.commit(|tree| {
                     tree.insert(format!("df/{image}"), lines.into_bytes());
