@@ -46,7 +46,7 @@ pub fn difference(
         if untouched.contains(path) {
             continue;
         }
-        if listing.refused.contains_key(path) {
+        if listing.refused.contains_key(path) || blocked(listing, path) {
             out.held.push(in_the_way(path));
             continue;
         }
@@ -76,6 +76,14 @@ pub fn difference(
     surplus(&mut out, repository, listing, plan, &wanted, untouched, approvals)?;
     out.changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(out)
+}
+
+/// Whether a file stands where a directory of `path` belongs, or a directory where its file does.
+fn blocked(listing: &Listing, path: &str) -> bool {
+    let parents = path.match_indices('/').filter_map(|(end, _)| path.get(..end));
+    let below = format!("{path}/");
+    parents.into_iter().any(|parent| listing.files.contains_key(parent) || listing.refused.contains_key(parent))
+        || listing.files.range(below.clone()..).next().is_some_and(|(next, _)| next.starts_with(&below))
 }
 
 fn in_the_way(path: &str) -> Held {

@@ -1,8 +1,8 @@
 //! Dockerfiles as BuildKit reads them: which images a build uses, and where it would be refused.
 //!
-//! The layers follow BuildKit's own: physical lines are joined into instructions ([`lines`]), flags and
-//! heredocs are taken off ([`heredoc`], [`flags`]), words are expanded ([`expand`]), stages are resolved
-//! ([`stages`]). Nothing is ever run or fetched.
+//! The layers follow BuildKit's own: physical lines are joined into instructions (`lines`), flags and
+//! heredocs are taken off (`heredoc`, `flags`), words are expanded (`expand`), stages are resolved
+//! (`stages`). Nothing is ever run or fetched.
 
 mod expand;
 mod flags;
