@@ -55,7 +55,7 @@ impl Mirror {
 
     /// Makes sure there is a repository without leftovers of a fetch that was killed.
     fn ready(&self) -> Result<(), Fault> {
-        let broken = leftovers(&self.directory) || Repository::open_bare(&self.directory).is_err();
+        let broken = leftovers(&self.directory) || garbled(&self.directory) || Repository::open_bare(&self.directory).is_err();
         if broken && self.directory.exists() {
             self.discard()?;
         }
@@ -209,6 +209,12 @@ fn remove(path: &Path) -> std::io::Result<()> {
 /// Locks and half-written packs of a process that is gone: the mirror's lock is ours, so nobody works on them.
 fn leftovers(directory: &Path) -> bool {
     ["shallow.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "index.lock"].iter().any(|name| directory.join(name).exists())
+}
+
+/// Whether git could not read where the history ends; it would say so of every remote it is asked for.
+fn garbled(directory: &Path) -> bool {
+    let shallow = fs::read_to_string(directory.join("shallow"));
+    shallow.is_ok_and(|text| text.lines().any(|line| Oid::from_str(line).is_err()))
 }
 
 fn make_private(path: &Path) -> Result<(), Fault> {
