@@ -25,8 +25,8 @@ pub(super) struct Mirror {
     _lock: fs::File,
 }
 
-fn local(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Class::Local, format!("{}: {error}", path.display()))
+fn local(path: &Path, error: &dyn std::fmt::Display) -> Fault {
+    Fault::new(Class::Local, format!("{}: {}", path.display(), foreign(&error.to_string())))
         .hint("mirrors are kept in --cache-dir; it must be writable and have space")
 }
 
@@ -67,7 +67,7 @@ impl Mirror {
             }
             let mut options = git2::RepositoryInitOptions::new();
             options.bare(true).external_template(false).initial_head("plimsoll-mirror");
-            Repository::init_opts(&fresh, &options).map_err(|error| fault(&error))?;
+            Repository::init_opts(&fresh, &options).map_err(|error| local(&fresh, &error.message()))?;
             if let Some(objects) = &self.borrowed {
                 let list = fresh.join("objects/info/alternates");
                 let written =

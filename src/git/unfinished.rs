@@ -47,7 +47,7 @@ pub(super) fn paths(git: &Git) -> Result<Vec<String>, Fault> {
     for delta in difference.deltas() {
         let (old, new) = (delta.old_file(), delta.new_file());
         let Some(path) = new.path().or_else(|| old.path()).and_then(Path::to_str) else { continue };
-        let staged = index.get_path(Path::new(path), 0).map_or_else(Oid::zero, |entry| entry.id);
+        let staged = index.get_path(Path::new(path), 0).map_or(Oid::ZERO_SHA1, |entry| entry.id);
         let is_ours = [old.id(), new.id()].contains(&staged);
         let written = match std::fs::read(root.join(path)) {
             Ok(content) => is_left(git, &content, old.id()) || is_left(git, &content, new.id()),
