@@ -10,6 +10,7 @@ use git2::{Oid, Repository};
 
 use super::command::{GitProgram, transfer_fault};
 use super::objects::fault;
+use crate::base::fault::foreign;
 use crate::base::{Class, Fault, Fingerprint};
 use crate::model::remote_url::RemoteUrl;
 

@@ -37,18 +37,58 @@ pub(super) fn commit_id(id: Oid) -> Result<CommitId, Fault> {
     CommitId::parse(&id.to_string()).ok_or_else(|| Fault::new(Class::Internal, "git gave no object id"))
 }
 
+/// Paths to list, by directory: each tree is opened once, however many files of it are asked for.
+#[derive(Default)]
+struct Wanted<'a> {
+    whole: bool,
+    below: BTreeMap<&'a str, Wanted<'a>>,
+}
+
+impl<'a> Wanted<'a> {
+    fn add(&mut self, path: &'a str) {
+        let node = path.split('/').fold(self, |node, part| node.below.entry(part).or_default());
+        node.whole = true;
+    }
+}
+
 /// The regular files of a commit at or under `paths`.
 pub(super) fn list(repository: &Repository, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
     let tree = repository.find_commit(oid(commit.as_str())?).and_then(|commit| commit.tree()).map_err(|error| fault(&error))?;
-    let mut listing = Listing::default();
+    let mut wanted = Wanted::default();
     for path in paths {
-        match tree.get_path(std::path::Path::new(path)) {
-            Ok(entry) => take(repository, (*path).to_owned(), &entry, 0, &mut listing)?,
-            Err(error) if error.code() == ErrorCode::NotFound => {}
-            Err(error) => return Err(fault(&error)),
-        }
+        wanted.add(path);
     }
+    let mut listing = Listing::default();
+    descend(repository, &tree, "", &wanted, &mut listing)?;
     Ok(listing)
+}
+
+fn descend(repository: &Repository, tree: &Tree<'_>, prefix: &str, wanted: &Wanted<'_>, listing: &mut Listing) -> Result<(), Fault> {
+    for (name, inner) in &wanted.below {
+        let Some(entry) = tree.get_name(name) else { continue };
+        let path = format!("{prefix}{name}");
+        if inner.whole || entry.filemode() != i32::from(FileMode::Tree) {
+            // A symlink or submodule in the middle of a path is refused under the paths that go through it.
+            if inner.whole {
+                take(repository, path, &entry, 0, listing)?;
+            } else if entry.filemode() != i32::from(FileMode::Blob) {
+                refuse_below(&path, inner, listing);
+            }
+            continue;
+        }
+        let below = repository.find_tree(entry.id()).map_err(|error| fault(&error))?;
+        descend(repository, &below, &format!("{path}/"), inner, listing)?;
+    }
+    Ok(())
+}
+
+fn refuse_below(path: &str, wanted: &Wanted<'_>, listing: &mut Listing) {
+    if wanted.whole {
+        listing.refused.insert(path.to_owned(), "a symlink or submodule on the way is never followed");
+    }
+    for (name, inner) in &wanted.below {
+        refuse_below(&format!("{path}/{name}"), inner, listing);
+    }
 }
 
 fn take(repository: &Repository, path: String, entry: &git2::TreeEntry<'_>, depth: usize, listing: &mut Listing) -> Result<(), Fault> {

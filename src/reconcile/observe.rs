@@ -113,12 +113,13 @@ pub(super) fn dockerfiles<'a>(
     Ok(out)
 }
 
-/// What one Dockerfile's content means. A file that is not there was read as much as one that is wrong.
+/// What one Dockerfile's content means. A file that is not there was read as much as one that is wrong; an
+/// address that the operator does not allow was not looked at.
 fn fact(content: Result<Vec<u8>, Fault>, build: &Build) -> Observation<DockerfileFact> {
     let refused = |line, message| Observation::Known(DockerfileFact::Refused { line, message });
     let content = match content {
         Ok(content) => content,
-        Err(fault) if matches!(fault.class, Class::Missing | Class::Limit | Class::Config) => return refused(0, fault.text),
+        Err(fault) if matches!(fault.class, Class::Missing | Class::Limit) => return refused(0, fault.text),
         Err(fault) => return Observation::Unknown(fault),
     };
     let Ok(text) = String::from_utf8(content) else { return refused(1, "the Dockerfile is not UTF-8 text".to_owned()) };

@@ -44,7 +44,7 @@ pub(super) fn check(endpoint: &Endpoint, realm: &str, options: &RegistryOptions)
     }
     let host = authority_of(&url);
     Err(Fault::new(Class::Denied, format!("{name} sends us for a token to {host}, which is not trusted with its credentials"))
-        .hint(format!("if {host} is the token service of {}, add it to the allowed realms of that registry", endpoint.registry)))
+        .hint(format!("if {host} is the token service of {name}, allow it with --token-realm {name}={host}")))
 }
 
 #[cfg(test)]

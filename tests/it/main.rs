@@ -4,12 +4,17 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod canary;
 mod faults;
+mod hostile;
 mod kill;
 mod laws;
 mod loop_mode;
 mod malformed;
 mod once_file;
+mod once_parts;
+mod ownership;
+mod record_branch;
 mod registry_faults;
 mod registry_real;
 mod support;

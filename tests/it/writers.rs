@@ -14,8 +14,11 @@ fn files(writer: usize, round: usize) -> Vec<(String, String)> {
     if writer % 2 == 0 {
         return vec![(format!("notes/{writer}/{round}.md"), format!("Round {round}.\n"))];
     }
-    let entry = format!("registry: reg.example\nrepository: team/writer{writer}\nsource:\n  provider: local\n  dockerfile: df/{writer}\n");
-    vec![(format!("images.d/writer{writer}.yaml"), entry), (format!("df/{writer}"), format!("FROM upstream/of{writer}:1.{round}\n"))]
+    let entry = format!(
+        "registry: reg.example\nrepository: team/writer{writer}\nsource:\n  provider: local\n  dockerfile: df/{writer}\nrebuildDelay: {}h\n",
+        round + 1
+    );
+    vec![(format!("images.d/writer{writer}.yaml"), entry), (format!("df/{writer}"), format!("FROM upstream/of{writer}:1\n"))]
 }
 
 /// One writer's rounds; gives the commits as they landed.

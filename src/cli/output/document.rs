@@ -18,7 +18,7 @@ pub(in super::super) fn outcome(outcome: &Outcome) -> Value {
         "changes": outcome.changes.iter().map(change).collect::<Vec<_>>(),
         "effects": [],
         "held": outcome.held.iter().map(|held| json!({"what": held.what, "why": held.why, "approve": held.approve})).collect::<Vec<_>>(),
-        "unknown": outcome.unknown.iter().map(|unknown| json!({"what": unknown.what, "why": unknown.why.text, "class": unknown.why.class.word()})).collect::<Vec<_>>(),
+        "unknown": outcome.unknown.iter().map(|unknown| json!({"what": unknown.what, "why": unknown.why.text, "class": unknown.why.class.word(), "hint": unknown.why.hint})).collect::<Vec<_>>(),
         "diagnostics": diagnostics(&outcome.diagnostics),
     })
 }

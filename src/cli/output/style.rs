@@ -1,5 +1,6 @@
 //! Colour, only where it is wanted.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 use super::super::args::Color;
@@ -50,5 +51,30 @@ impl Style {
 
     pub(super) fn faint(self, text: &str) -> String {
         self.paint("2", text)
+    }
+}
+
+/// Text of others as one may show it: what a terminal would obey, or what would turn the reading order round, is
+/// written as an escape.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed =
+        |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|c| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() }).collect::<String>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        for (text, expected) in
+            [("a\tä/b.yaml", "a\tä/b.yaml"), ("\u{1b}[31m", "\\u{1b}[31m"), ("a\rb", "a\\rb"), ("\u{202e}x", "\\u{202e}x")]
+        {
+            assert_eq!(printable(text), expected);
+        }
     }
 }

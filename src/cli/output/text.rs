@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use similar::TextDiff;
 
-use super::style::Style;
+use super::style::{Style, printable};
 use crate::base::Fault;
 use crate::model::{Diagnostic, Severity};
 use crate::reconcile::{Action, Change, Outcome, Status, message};
@@ -33,8 +33,8 @@ pub(in super::super) fn diagnostics(findings: &[Diagnostic], style: Style) {
         };
         let place = match (finding.place.file.as_str(), finding.place.line) {
             ("", _) => String::new(),
-            (file, 0) => format!("{file}: "),
-            (file, line) => format!("{file}:{line}:{}: ", finding.place.column),
+            (file, 0) => format!("{}: ", printable(file)),
+            (file, line) => format!("{}:{line}:{}: ", printable(file), finding.place.column),
         };
         say(&format!("{place}{word}: {}", finding.message));
         if let Some(hint) = &finding.hint {
@@ -53,7 +53,7 @@ pub(in super::super) fn trouble(outcome: &Outcome, style: Style) {
         }
     }
     for held in &outcome.held {
-        say(&format!("{}: {}: {}", style.odd("held"), held.what, held.why));
+        say(&format!("{}: {}: {}", style.odd("held"), printable(&held.what), printable(&held.why)));
         if let Some(id) = &held.approve {
             say(&format!("  hint: if it is meant, run again with --approve {id}"));
         }
@@ -76,7 +76,7 @@ pub(in super::super) fn plan(outcome: &Outcome, diffs: bool, style: Style) -> St
             Action::Update => style.odd("~"),
             Action::Delete => style.bad("-"),
         };
-        let _ = writeln!(out, "{sign} {:width$}  {}", change.path, style.faint(&change.reason.text));
+        let _ = writeln!(out, "{sign} {:width$}  {}", printable(&change.path), style.faint(&change.reason.text));
     }
     let count = |action| outcome.changes.iter().filter(|change| change.action == action).count();
     let _ =
@@ -97,11 +97,12 @@ fn diff(change: &Change, style: Style) -> String {
     let new = if change.action == Action::Delete { "/dev/null".to_owned() } else { format!("b/{}", change.path) };
     let text = TextDiff::from_lines(before.as_ref(), after.as_ref()).unified_diff().header(&old, &new).to_string();
     text.lines()
+        .map(printable)
         .map(|line| match line.as_bytes().first() {
-            Some(b'+') => style.good(line),
-            Some(b'-') => style.bad(line),
-            Some(b'@') => style.faint(line),
-            _ => line.to_owned(),
+            Some(b'+') => style.good(&line),
+            Some(b'-') => style.bad(&line),
+            Some(b'@') => style.faint(&line),
+            _ => line.into_owned(),
         })
         .fold(String::new(), |mut out, line| {
             let _ = writeln!(out, "{line}");

@@ -119,7 +119,7 @@ proptest! {
             for image in 0u8..5 {
                 let (Some(_), Some(content)) = (tree.get(&format!("images.d/image{image}.yaml")), tree.get(&format!("df/{image}"))) else { continue };
                 let state = String::from_utf8_lossy(&tree[&format!("state/images/image{image}.yaml")]).into_owned();
-                for line in String::from_utf8_lossy(content).lines().filter_map(|line| line.strip_prefix("FROM ")).filter(|line| *line != "scratch") {
+                for line in String::from_utf8_lossy(content).lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next()).filter(|line| *line != "scratch") {
                     let index = (0..7).find(|index| base(*index) == line).unwrap();
                     let built_here = index >= 5 && tree.contains_key(&format!("images.d/image{}.yaml", index - 5));
                     let name = match index {

@@ -80,11 +80,12 @@ impl Case {
     pub fn apply(&mut self, step: &Step) {
         match step {
             Step::Manage { image, on, delay } => {
-                let lines: String = if on.is_empty() {
-                    "FROM scratch\n".into()
-                } else {
-                    on.iter().map(|index| format!("FROM {}\n", base(*index))).collect()
+                let stage = |(place, index): (usize, &u8)| {
+                    // Each stage takes from the one before, so that the last needs them all.
+                    let from = format!("FROM {} AS stage{place}\n", base(*index));
+                    if place == 0 { from } else { format!("{from}COPY --from=stage{} /a /a\n", place - 1) }
                 };
+                let lines: String = if on.is_empty() { "FROM scratch\n".into() } else { on.iter().enumerate().map(stage).collect() };
                 self.repository.commit(|tree| {
                     tree.insert(format!("df/{image}"), lines.into_bytes());
                     let entry = format!(

@@ -1,5 +1,9 @@
-//! What end-to-end tests share: the real program, real git remotes, and where parts are found.
+//! What end-to-end tests share: the real program, real git remotes and registries, and where parts are found.
 
+pub(crate) mod http_git;
+pub(crate) mod parts;
 pub(crate) mod processes;
 pub(crate) mod program;
+pub(crate) mod registry;
 pub(crate) mod remote;
+pub(crate) mod token_service;
