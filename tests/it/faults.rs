@@ -155,7 +155,8 @@ fn a_broken_mirror_is_made_anew() {
         ("no directory of objects", |mirror| std::fs::remove_dir_all(mirror.join("objects")).unwrap()),
         ("garbage in refs", |mirror| files(&mirror.join("refs/plimsoll")).iter().for_each(|path| overwrite(path, b"garbage\n"))),
         ("refs to nowhere", |mirror| {
-            files(&mirror.join("refs/plimsoll")).iter().for_each(|path| overwrite(path, format!("{}\n", "1".repeat(40)).as_bytes()))
+            let nowhere = format!("{}\n", "1".repeat(40));
+            files(&mirror.join("refs/plimsoll")).iter().for_each(|path| overwrite(path, nowhere.as_bytes()));
         }),
         ("a lock of shallow", |mirror| std::fs::write(mirror.join("shallow.lock"), "").unwrap()),
         ("a garbled shallow", |mirror| std::fs::write(mirror.join("shallow"), "garbage\n").unwrap()),
@@ -211,14 +212,13 @@ impl Drop for Mounted {
 
 #[test]
 fn a_cache_that_takes_nothing_is_named_and_works_again_with_space() {
-    let remote = remote();
     for (options, cure) in [
         ("size=16k", "size=64m"),
         ("size=28k", "size=64m"),
         ("ro,size=64m", "rw,size=64m"),
         ("size=64m,nr_inodes=12", "size=64m,nr_inodes=5000"),
     ] {
-        let plimsoll = Plimsoll::new();
+        let (plimsoll, remote) = (Plimsoll::new(), remote());
         let cache = plimsoll.home().join("small");
         let Some(mounted) = Mounted::new(&cache, options) else {
             // Only root may mount; elsewhere there is nothing to see.
@@ -233,6 +233,6 @@ fn a_cache_that_takes_nothing_is_named_and_works_again_with_space() {
         assert!(told.contains(&path), "{options}: the place is not named: {told}");
         mounted.remount(cure);
         plimsoll.run(&arguments).expect(0);
+        remote.fsck();
     }
-    remote.fsck();
 }

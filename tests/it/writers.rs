@@ -11,7 +11,7 @@ const WRITERS: usize = 8;
 
 /// Writers with an odd number edit an image, so that there is something to record; the others write notes.
 fn files(writer: usize, round: usize) -> Vec<(String, String)> {
-    if writer % 2 == 0 {
+    if writer.is_multiple_of(2) {
         return vec![(format!("notes/{writer}/{round}.md"), format!("Round {round}.\n"))];
     }
     let entry = format!(
