@@ -36,7 +36,9 @@ mod tests {
     fn parts_do_not_run_together() {
         let of = |parts: &[&str]| {
             let mut fingerprint = Fingerprint::default();
-            parts.iter().for_each(|part| fingerprint.add(part));
+            for part in parts {
+                fingerprint.add(part);
+            }
             fingerprint.hex(4)
         };
         assert_ne!(of(&["ab", "c"]), of(&["a", "bc"]));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// A `GitOps` reconciler for container images: desired against observed, one commit a pass.
+/// Makes the container images that a git repository wants true, and records what it learned in one commit.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, max_term_width = 100, disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
 pub struct Cli {

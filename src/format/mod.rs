@@ -7,4 +7,5 @@ pub mod images_yaml;
 pub mod schema;
 pub mod settings;
 pub mod state_file;
+mod tag_policy;
 pub mod yaml;

@@ -11,8 +11,8 @@ use crate::ports::CommitFacts;
 /// Most changes that are told one by one.
 const TOLD: usize = 20;
 
-/// The whole message. The trailers `Argocd-reference-commit-*` are those that Argo CD and the `GitOps`
-/// promoter show as the source of a change.
+/// The whole message. Argo CD shows the trailers `Argocd-reference-commit-*`, as does the GitOps
+/// promoter, as the source of a change.
 pub fn message(
     settings: &RepoSettings,
     snapshot: &Snapshot,

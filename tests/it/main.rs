@@ -5,7 +5,9 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod examples;
 mod faults;
+mod generated;
 mod hostile;
 mod kill;
 mod laws;
@@ -14,9 +16,11 @@ mod malformed;
 mod once_file;
 mod once_parts;
 mod ownership;
+mod readme;
 mod record_branch;
 mod registry_faults;
 mod registry_real;
 mod support;
 mod support_registry;
+mod tidy;
 mod writers;

@@ -1,8 +1,6 @@
 //! What is ours is put right, what is not is never touched, and records of an earlier tool are taken over.
 
-use std::path::{Path, PathBuf};
-
-use crate::support::parts::ignored;
+use crate::support::parts;
 use crate::support::program::{Plimsoll, Ran};
 use crate::support::remote::Remote;
 
@@ -107,19 +105,9 @@ fn the_brake_holds_a_prune_until_its_id_is_approved() {
     assert_eq!(pass(&plimsoll, &remote, &[]).expect(0).json()["outcome"], "converged");
 }
 
-/// Documents of systems that Plimsoll replaces.
-fn shared() -> Option<PathBuf> {
-    let root = std::env::var_os("PLIMSOLL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let found = Some(root.join("compat/image-factory")).filter(|root| root.is_dir());
-    if found.is_none() {
-        ignored("the compatibility documents are not there (PLIMSOLL_SHARED names their place)");
-    }
-    found
-}
-
 #[test]
 fn records_of_the_image_factory_are_taken_over() {
-    let Some(root) = shared() else { return };
+    let Some(root) = parts::shared().map(|root| root.join("compat/image-factory")) else { return };
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let (portal, node, python) = (
         read("state/images/portal.yaml"),

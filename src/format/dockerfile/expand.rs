@@ -1,4 +1,4 @@
-//! Variables in words, as `BuildKit`'s shell lexer expands them: `$V`, `${V}` and ten modifiers, nothing else.
+//! Variables in words, as BuildKit's shell lexer expands them: `$V`, `${V}` and ten modifiers, nothing else.
 
 use std::collections::BTreeSet;
 

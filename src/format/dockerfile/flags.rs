@@ -16,7 +16,7 @@ pub(super) fn after(rest: &str) -> &str {
     rest
 }
 
-/// Flags, and what follows them. Quotes and escapes are taken off the values as `BuildKit` does.
+/// Flags, and what follows them. Quotes and escapes are taken off the values as BuildKit does.
 pub(super) fn split(rest: &str, escape: char) -> (Vec<(String, String)>, &str) {
     let mut flags = Vec::new();
     let mut rest = rest.trim_start();

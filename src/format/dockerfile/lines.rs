@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::heredoc;
 use super::{DockerfileError, ErrorKind};
 
-/// `BuildKit`'s scanner refuses longer lines.
+/// BuildKit's scanner refuses longer lines.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// One instruction, comments and continuations gone.

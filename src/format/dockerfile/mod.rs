@@ -1,6 +1,6 @@
-//! Dockerfiles as `BuildKit` reads them: which images a build uses, and where it would be refused.
+//! Dockerfiles as BuildKit reads them: which images a build uses, and where it would be refused.
 //!
-//! The layers follow `BuildKit`'s own: physical lines are joined into instructions ([`lines`]), flags and
+//! The layers follow BuildKit's own: physical lines are joined into instructions ([`lines`]), flags and
 //! heredocs are taken off ([`heredoc`], [`flags`]), words are expanded ([`expand`]), stages are resolved
 //! ([`stages`]). Nothing is ever run or fetched.
 
@@ -185,7 +185,7 @@ pub struct Dockerfile {
 /// Reads a Dockerfile and resolves it for a build.
 ///
 /// # Errors
-/// [`DockerfileError`] where `BuildKit` would refuse the file, with the line of the instruction.
+/// [`DockerfileError`] where BuildKit would refuse the file, with the line of the instruction.
 pub fn read(text: &str, options: &BuildOptions) -> Result<Dockerfile, DockerfileError> {
     stages::resolve(&lines::instructions(text)?, options)
 }

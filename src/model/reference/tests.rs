@@ -1,3 +1,5 @@
+//! References and what they mean, as tables.
+
 use proptest::prelude::*;
 
 use super::*;

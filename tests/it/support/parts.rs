@@ -109,3 +109,13 @@ fn base64_of_known_texts() {
         assert_eq!(base64(text.as_bytes()), expected);
     }
 }
+
+/// Documents and schemas of the systems Plimsoll stands beside, which are no part of this project.
+pub(crate) fn shared() -> Option<PathBuf> {
+    let root = std::env::var_os("PLIMSOLL_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let found = Some(root).filter(|root| root.is_dir());
+    if found.is_none() {
+        ignored("shared documents and schemas are not there (PLIMSOLL_SHARED names their place)");
+    }
+    found
+}

@@ -1,7 +1,7 @@
 //! Runs the real program with nothing of the developer's own environment.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 /// A home for one test: its own cache, configuration and temporary files.
 pub(crate) struct Plimsoll {
@@ -73,10 +73,5 @@ impl Plimsoll {
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         Ran { code: status.code().unwrap_or(-1), stdout: String::from_utf8(stdout).unwrap(), stderr: String::from_utf8(stderr).unwrap() }
-    }
-
-    /// Starts and lets go on.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).spawn().unwrap()
     }
 }

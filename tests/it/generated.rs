@@ -1,0 +1,62 @@
+//! Files made from code: fresh, or written anew with `make bless`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use plimsoll::plan::Reason;
+
+use crate::support::program::Plimsoll;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a file with what it should be, or writes it when `PLIMSOLL_BLESS` is set.
+fn fresh(path: &str, wanted: &str) {
+    let path: PathBuf = root().join(path);
+    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == wanted, "{} is stale: run `make bless`", path.display());
+}
+
+#[test]
+fn schemas() {
+    let schemas = plimsoll::format::schema::all();
+    for (name, text) in &schemas {
+        fresh(&format!("schema/{name}"), text);
+    }
+    let kept = std::fs::read_dir(root().join("schema")).unwrap().count();
+    assert_eq!(kept, schemas.len(), "schema/ holds a file that no type makes");
+}
+
+#[test]
+fn command_line() {
+    let plimsoll = Plimsoll::new().with("COLUMNS", "100");
+    let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
+    for command in ["", "run", "plan", "validate", "render", "init", "schema", "demo"] {
+        let arguments: Vec<&str> = [command, "-h"].into_iter().filter(|word| !word.is_empty()).collect();
+        let help = plimsoll.run(&arguments).expect(0).stdout;
+        // Operator options are the same everywhere: they are shown once.
+        let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };
+        let _ = write!(out, "\n## plimsoll {command}\n\n```text\n{}\n```\n", own.trim_end());
+    }
+    let _ = write!(
+        out,
+        "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
+    );
+    fresh("docs/reference/cli.md", &out.replace("## plimsoll \n", "## plimsoll\n"));
+}
+
+#[test]
+fn reasons() {
+    let mut out = String::from(
+        "# Reasons\n\nWhy a file changes, as `reason.code` in JSON; `make bless` writes this page anew.\n\n| Code | Meaning |\n|---|---|\n",
+    );
+    for (code, meaning) in Reason::ALL {
+        let _ = writeln!(out, "| `{code}` | {meaning} |");
+    }
+    fresh("docs/reference/reasons.md", &out);
+}
