@@ -10,6 +10,7 @@ use git2::{Oid, Repository};
 
 use super::command::{GitProgram, transfer_fault};
 use super::objects::fault;
+use crate::base::fault::foreign;
 use crate::base::{Class, Fault, Fingerprint};
 use crate::model::remote_url::RemoteUrl;
 
@@ -25,8 +26,8 @@ pub(super) struct Mirror {
     _lock: fs::File,
 }
 
-fn local(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::new(Class::Local, format!("{}: {error}", path.display()))
+fn local(path: &Path, error: &dyn std::fmt::Display) -> Fault {
+    Fault::new(Class::Local, format!("{}: {}", path.display(), foreign(&error.to_string())))
         .hint("mirrors are kept in --cache-dir; it must be writable and have space")
 }
 
@@ -55,7 +56,7 @@ impl Mirror {
 
     /// Makes sure there is a repository without leftovers of a fetch that was killed.
     fn ready(&self) -> Result<(), Fault> {
-        let broken = leftovers(&self.directory) || Repository::open_bare(&self.directory).is_err();
+        let broken = leftovers(&self.directory) || garbled(&self.directory) || Repository::open_bare(&self.directory).is_err();
         if broken && self.directory.exists() {
             self.discard()?;
         }
@@ -67,7 +68,7 @@ impl Mirror {
             }
             let mut options = git2::RepositoryInitOptions::new();
             options.bare(true).external_template(false).initial_head("plimsoll-mirror");
-            Repository::init_opts(&fresh, &options).map_err(|error| fault(&error))?;
+            Repository::init_opts(&fresh, &options).map_err(|error| local(&fresh, &error.message()))?;
             if let Some(objects) = &self.borrowed {
                 let list = fresh.join("objects/info/alternates");
                 let written =
@@ -209,6 +210,12 @@ fn remove(path: &Path) -> std::io::Result<()> {
 /// Locks and half-written packs of a process that is gone: the mirror's lock is ours, so nobody works on them.
 fn leftovers(directory: &Path) -> bool {
     ["shallow.lock", "HEAD.lock", "config.lock", "packed-refs.lock", "index.lock"].iter().any(|name| directory.join(name).exists())
+}
+
+/// Whether git could not read where the history ends; it would say so of every remote it is asked for.
+fn garbled(directory: &Path) -> bool {
+    let shallow = fs::read_to_string(directory.join("shallow"));
+    shallow.is_ok_and(|text| text.lines().any(|line| Oid::from_str(line).is_err()))
 }
 
 fn make_private(path: &Path) -> Result<(), Fault> {

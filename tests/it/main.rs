@@ -6,6 +6,7 @@
 
 mod canary;
 mod examples;
+mod faults;
 mod generated;
 mod hostile;
 mod kill;

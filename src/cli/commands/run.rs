@@ -10,6 +10,12 @@ use crate::base::{Class, Fault};
 use crate::reconcile::daemon::{self, Rhythm};
 use crate::reconcile::{Memory, Options, Outcome, Status, pass};
 
+/// The exit code after a second signal: what shells say of a program that Ctrl-C ended.
+const TOLD_TWICE: u8 = 130;
+
+/// How long dropping the pass may take after a second signal.
+const AT_ONCE: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// One pass, or the loop.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
     let options = options(context, args.dry_run)?;
@@ -67,18 +73,24 @@ async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Resul
     let look = std::sync::Arc::new(Notify::new());
     let _watcher = world::watch(&context.operator, &look);
     let (stop, stopped) = watch::channel(false);
+    let twice = std::sync::Arc::new(Notify::new());
+    let told_twice = std::sync::Arc::clone(&twice);
     tokio::spawn(async move {
         interrupted().await;
         tracing::info!("told to stop; finishing the pass in hand");
         let _gone = stop.send(true);
         interrupted().await;
         tracing::warn!("told twice; stopping at once");
-        std::process::exit(130);
+        told_twice.notify_one();
+        // A pass that computes without a pause is not dropped in time.
+        tokio::time::sleep(AT_ONCE).await;
+        std::process::exit(TOLD_TWICE.into());
     });
     tracing::info!(repo = %world::shown_url(&context.operator).unwrap_or_default(), interval = ?rhythm.interval, "the loop begins");
     let format = context.operator.output;
     let mut last: Option<Outcome> = None;
-    daemon::run(&owned.world(), options, rhythm, &look, stopped, |outcome| {
+    let world = owned.world();
+    let running = daemon::run(&world, options, rhythm, &look, stopped, |outcome| {
         if format == Format::Text {
             // The same trouble is told once, not at every pass.
             let told = last.as_ref().is_some_and(|last| {
@@ -95,8 +107,12 @@ async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Resul
             output::print(&format!("{line}\n"));
         }
         last = Some(outcome.clone());
-    })
-    .await;
+    });
+    tokio::select! {
+        () = running => {}
+        // The pass is dropped here, and its git is killed with it.
+        () = twice.notified() => return Ok(TOLD_TWICE),
+    }
     tracing::info!("the loop has ended");
     Ok(0)
 }
