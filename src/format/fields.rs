@@ -19,12 +19,24 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     pub(super) fn new(file: &'a str, at: Position, map: &'a Map, out: &'a mut Vec<Diagnostic>) -> Self {
-        Self { map, at, file, out, failed: false }
+        let mut fields = Self { map, at, file, out, failed: false };
+        fields.faults();
+        fields
+    }
+
+    /// Says what makes the map itself unusable.
+    fn faults(&mut self) {
+        let map = self.map;
+        for (at, message) in &map.faults {
+            self.error("duplicate-key", *at, message.as_str(), Some("keep each key once".to_owned()));
+        }
     }
 
     /// A child map's fields, sharing the list of diagnostics.
     pub(super) fn child<'b>(&'b mut self, at: Position, map: &'b Map) -> Fields<'b> {
-        Fields { map, at, file: self.file, out: self.out, failed: false }
+        let mut fields = Fields { map, at, file: self.file, out: self.out, failed: false };
+        fields.faults();
+        fields
     }
 
     /// Says what is wrong at `at`; what this map describes is left out.

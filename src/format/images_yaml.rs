@@ -55,7 +55,9 @@ pub fn read(file: &str, bytes: &[u8]) -> Images {
     let listed = match &node.content {
         yaml::Content::Map(map) => match map.get("images") {
             Some(list) => {
-                Fields::new(file, node.at, map, &mut images.diagnostics).unknown_keys(&["images"]);
+                let mut fields = Fields::new(file, node.at, map, &mut images.diagnostics);
+                fields.unknown_keys(&["images"]);
+                images.frozen |= fields.failed;
                 list
             }
             None => &node,
@@ -399,7 +401,8 @@ mod tests {
             (String::new(), ""),
             ("images:\n".into(), ""),
             ("nothing".into(), "frozen, 1:1 wrong-type"),
-            ("- name: a\n  name: a\n".into(), "frozen, 2:3 bad-yaml"),
+            ("- name: a\n  name: a\n".into(), "broken a, 2:3 duplicate-key, 1:3 missing-key, 1:3 missing-key"),
+            ("- {name: a, x: &x 1, registry: *x, repository: b}\n".into(), "broken a, 1:13 unknown-key, 1:32 wrong-type"),
             ("- just text\n".into(), "frozen, 1:3 wrong-type"),
             ("- registry: ghcr.io\n  repository: a/b\n  allowTags: ^1$\n".into(), "frozen, 1:3 missing-key"),
             ("- name: A\n  registry: ghcr.io\n  repository: a/b\n  allowTags: ^1$\n".into(), "frozen, 1:9 bad-name"),

@@ -76,14 +76,16 @@ fn document(bytes: &[u8]) -> Read<Map> {
     let node = yaml::read(bytes, Limits::FILE).map_err(|problem| StateError { at: problem.at, message: problem.message })?;
     let start = Position { line: 1, column: 1 };
     match node {
-        Some(Node { content: yaml::Content::Map(map), at }) => {
+        Some(Node { content: yaml::Content::Map(map), .. }) => {
+            if let Some((at, message)) = map.faults.first() {
+                return error(*at, message.as_str());
+            }
             if let Some(version) = map.get("schemaVersion") {
                 match version.to_value() {
                     Value::Int(number) if number <= SCHEMA_VERSION => {}
                     _ => return error(version.at, "a newer Plimsoll wrote this file; this one leaves it alone"),
                 }
             }
-            let _: Position = at;
             Ok(map)
         }
         Some(node) => error(node.at, format!("a state file is a map, this is {}", node.kind())),

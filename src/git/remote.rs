@@ -17,6 +17,9 @@ use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Reposito
 /// Where the record head that was last seen is remembered.
 const LAST_SEEN: &str = "plimsoll-last-seen";
 
+/// How often a branch may move between being looked at and being fetched.
+const LOOKS: usize = 5;
+
 /// A repository behind a URL.
 pub(super) struct Remote {
     pub(super) url: RemoteUrl,
@@ -76,6 +79,16 @@ impl Remote {
     }
 
     async fn snapshot(&self) -> Result<Snapshot, Fault> {
+        for _ in 0..LOOKS {
+            if let Some(snapshot) = self.look_and_fetch().await? {
+                return Ok(snapshot);
+            }
+        }
+        Err(Fault::new(Class::Transient, format!("{}: the branch moved at each of {LOOKS} looks", self.url)))
+    }
+
+    /// Nothing when the branch moved between being looked at and being fetched.
+    async fn look_and_fetch(&self) -> Result<Option<Snapshot>, Fault> {
         let (config_branch, record_branch, heads) = self.look().await?;
         let head = |branch: &BranchName| heads.iter().find(|(name, _)| *name == branch.full()).map(|(_, id)| oid(id)).transpose();
         let config = head(&config_branch)?.ok_or_else(|| {
@@ -91,15 +104,14 @@ impl Remote {
             self.mirror.fetch(&self.git, &self.url, &branches, &[]).await?;
             self.forget();
             if !self.mirror.has(config) || record.is_some_and(|record| !self.mirror.has(record)) {
-                // It moved between the two questions; the next look sees it.
-                return Err(Fault::new(Class::Transient, format!("{}: the branch moved while it was fetched", self.url)));
+                return Ok(None);
             }
         }
         let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
         if let Ok(mut seen) = self.seen.lock() {
             seen.record = Some(record_branch);
         }
-        Ok(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten })
+        Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten }))
     }
 
     /// Whether the record head no longer descends from the one last seen; then remembers the new one.

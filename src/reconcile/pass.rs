@@ -157,7 +157,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
     let mut outcome = Outcome::failed(Vec::new(), false);
     outcome.held.push(Held {
         what: "publishing the record".into(),
-        why: format!("the branch moved {TRIES} times in a row"),
+        why: format!("the branch moved, or was locked, {TRIES} times in a row; if nobody pushes, look for a lock that was left beside it"),
         approve: None,
     });
     outcome.status = Status::Held;

@@ -156,7 +156,9 @@ fn a_broken_mirror_is_made_anew() {
         ("garbage in refs", |mirror| files(&mirror.join("refs/plimsoll")).iter().for_each(|path| overwrite(path, b"garbage\n"))),
         ("refs to nowhere", |mirror| {
             let nowhere = format!("{}\n", "1".repeat(40));
-            files(&mirror.join("refs/plimsoll")).iter().for_each(|path| overwrite(path, nowhere.as_bytes()));
+            for path in files(&mirror.join("refs/plimsoll")) {
+                overwrite(&path, nowhere.as_bytes());
+            }
         }),
         ("a lock of shallow", |mirror| std::fs::write(mirror.join("shallow.lock"), "").unwrap()),
         ("a garbled shallow", |mirror| std::fs::write(mirror.join("shallow"), "garbage\n").unwrap()),

@@ -34,13 +34,17 @@ pub enum Content {
     List(Vec<Node>),
     /// A map.
     Map(Map),
+    /// Something that is not read, in the words of a message: only whoever asks for it is stopped.
+    Refused(&'static str),
 }
 
-/// A map in file order; reading refuses duplicate keys.
+/// A map in file order, each key once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Map {
     /// Key, where the key stands, and the value.
     pub entries: Vec<(String, Position, Node)>,
+    /// What makes the map unusable, and where: a key for the second time, a merge key.
+    pub faults: Vec<(Position, String)>,
 }
 
 impl Map {
@@ -87,6 +91,7 @@ impl Node {
             Content::Scalar { .. } => "a single value",
             Content::List(_) => "a list",
             Content::Map(_) => "a map",
+            Content::Refused(what) => what,
         }
     }
 
@@ -96,6 +101,7 @@ impl Node {
             Content::Scalar { text, plain: false } => Value::Text(text.clone()),
             Content::Scalar { text, plain: true } => resolve(text),
             Content::List(items) => Value::List(items.iter().map(Node::to_value).collect()),
+            Content::Refused(_) => Value::Null,
             Content::Map(map) => Value::Map(map.entries.iter().map(|(key, _, node)| (key.clone(), node.to_value())).collect()),
         }
     }

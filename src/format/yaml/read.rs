@@ -47,9 +47,9 @@ impl YamlError {
 
 /// Reads the one document of `text`. `None` when there is nothing but comments.
 ///
-/// Aliases are refused: they save little in files of this kind, and a few lines of them can ask for
-/// gigabytes. Duplicate keys are refused because parsers disagree on which one wins. Memory stays
-/// proportional to the text.
+/// Aliases are never followed: they save little in files of this kind, and a few lines of them can ask for
+/// gigabytes. They, and keys that stand twice, stop only the map they are in. Memory stays proportional to
+/// the text.
 ///
 /// # Errors
 /// [`YamlError`] with the position, for text that is no UTF-8 YAML or goes beyond `limits`.
@@ -82,7 +82,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
 /// An open list or map.
 enum Open {
     List(Position, Vec<Node>),
-    Map { at: Position, map: Map, keys: HashSet<String>, key: Option<(String, Position)> },
+    Map { at: Position, map: Map, keys: HashSet<String>, key: Option<(String, Position, bool)> },
 }
 
 #[derive(Default)]
@@ -103,26 +103,26 @@ impl Builder {
                 }
             }
             Event::Alias(_) | Event::UnresolvedAlias(_) => {
-                return Err(YamlError::new(at, "aliases (`*name`) are not read").hint("write the value out where it is used"));
+                self.close(Node { at, content: Content::Refused("an alias, and aliases are not read") })?;
             }
             Event::Scalar(text, style, _, tag) => {
                 if tag.as_ref().is_some_and(|tag| !tag.is_yaml_core_schema()) {
-                    return Err(YamlError::new(at, "custom tags (`!name`) are not read"));
+                    return self.close(Node { at, content: Content::Refused("a value with a tag of its own, and those are not read") });
                 }
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                if let Some(Open::Map { keys, key: key @ None, .. }) = self.open.last_mut() {
+                if let Some(Open::Map { map, keys, key: key @ None, .. }) = self.open.last_mut() {
                     let name = text.into_owned();
-                    if plain && name == "<<" {
-                        return Err(YamlError::new(at, "merge keys (`<<`) are not read").hint("write the keys out"));
+                    let merge = plain && name == "<<";
+                    if merge {
+                        map.faults.push((at, "merge keys (`<<`) are not read; write the keys out".to_owned()));
                     }
-                    if !keys.insert(name.clone()) {
-                        return Err(YamlError::new(
-                            at,
-                            format!("the key `{}` stands here a second time", crate::base::fault::foreign(&name)),
-                        )
-                        .hint("parsers disagree on which one wins: keep one"));
+                    let first = keys.insert(name.clone());
+                    if !first {
+                        let shown = crate::base::fault::foreign(&name);
+                        map.faults
+                            .push((at, format!("the key `{shown}` stands here a second time, and parsers disagree on which one wins")));
                     }
-                    *key = Some((name, at));
+                    *key = Some((name, at, first && !merge));
                     return Ok(());
                 }
                 self.close(Node { at, content: Content::Scalar { text: text.into_owned(), plain } })?;
@@ -158,7 +158,8 @@ impl Builder {
             None => self.root = (!node.is_null()).then_some(node),
             Some(Open::List(_, items)) => items.push(node),
             Some(Open::Map { map, key, .. }) => match key.take() {
-                Some((name, place)) => map.entries.push((name, place, node)),
+                Some((name, place, true)) => map.entries.push((name, place, node)),
+                Some((_, _, false)) => {}
                 None => return Err(YamlError::new(node.at, "a key must be a single value")),
             },
         }
@@ -180,12 +181,8 @@ mod tests {
     #[test]
     fn documents_that_are_refused_say_where_and_why() {
         for (text, expected) in [
-            ("a: 1\na: 2\n", "2:1: the key `a` stands here a second time"),
-            ("a: &x 1\nb: *x\n", "2:4: aliases"),
             ("a: 1\n---\nb: 2\n", "2:1: the file holds a second document"),
-            ("a: !ruby/object x\n", "1:"),
             ("? [a]\n: b\n", "1:3: a key must be a single value"),
-            ("<<: {a: 1}\n", "1:1: merge keys"),
             ("a: [1, 2\n", "1:4: this is not YAML"),
         ] {
             let got = refused(text);
@@ -194,6 +191,19 @@ mod tests {
         assert!(refused(&"[".repeat(100_000)).contains("1:"), "deep nesting is refused");
         let deep = refused(&format!("{}{}", "[".repeat(33), "]".repeat(33)));
         assert!(deep.starts_with("1:33:"), "{deep}");
+    }
+
+    #[test]
+    fn what_stops_only_its_own_map_is_told_by_the_map() {
+        let map = |text: &str| read(text.as_bytes(), Limits::FILE).unwrap().unwrap().map().unwrap().clone();
+        for (text, expected) in [("a: 1\na: 2\n", "the key `a` stands here a second time"), ("<<: {a: 1}\n", "merge keys")] {
+            let map = map(text);
+            assert!(map.faults.len() == 1 && map.faults[0].1.starts_with(expected), "{text}: {map:?}");
+            assert!(map.entries.len() <= 1);
+        }
+        for text in ["x: &x 1\na: *x\n", "a: !ruby/object x\n"] {
+            assert!(map(text).get("a").unwrap().kind().ends_with("not read"), "{text}");
+        }
     }
 
     #[test]
