@@ -57,7 +57,7 @@ impl Server {
                 if server.child.try_wait().unwrap().is_some() {
                     break;
                 }
-                if TcpStream::connect(("127.0.0.1", port)).is_ok() && server.child.try_wait().unwrap().is_none() {
+                if listens(server.child.id(), port) && TcpStream::connect(("127.0.0.1", port)).is_ok() {
                     return server;
                 }
                 std::thread::sleep(Duration::from_millis(25));
@@ -65,6 +65,21 @@ impl Server {
         }
         panic!("{:?} does not listen", command(0));
     }
+}
+
+/// Whether this very process listens on `port`, and not another test's that was faster.
+fn listens(process: u32, port: u16) -> bool {
+    let table = ["tcp", "tcp6"].map(|table| std::fs::read_to_string(format!("/proc/{process}/net/{table}")).unwrap_or_default()).concat();
+    let sockets: Vec<String> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // Local address, state (0A is listening), and inode are the second, fourth and tenth field.
+        .filter(|fields| fields.get(1).is_some_and(|local| local.ends_with(&format!(":{port:04X}"))) && fields.get(3) == Some(&"0A"))
+        .filter_map(|fields| Some(format!("socket:[{}]", fields.get(9)?)))
+        .collect();
+    let Ok(open) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .any(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))
 }
 
 fn free_port() -> u16 {
