@@ -1,5 +1,9 @@
 //! Floor 3: what a pass needs from the outside, as narrow traits. Everything that does IO implements one of these.
 
+pub mod builder;
+pub mod forge;
+pub mod images;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;

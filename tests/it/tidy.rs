@@ -34,7 +34,7 @@ fn floor(module: &str) -> Option<u8> {
         "format" => 1,
         "plan" | "render" => 2,
         "ports" => 3,
-        "git" | "registry" | "folder" => 4,
+        "git" | "registry" | "folder" | "forge" | "docker" => 4,
         "reconcile" => 5,
         "cli" => 7,
         _ => return None,
