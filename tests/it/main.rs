@@ -7,6 +7,7 @@
 mod canary;
 mod examples;
 mod faults;
+mod forge_fake;
 mod generated;
 mod hostile;
 mod kill;
