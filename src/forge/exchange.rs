@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use http_body_util::BodyExt as _;
+use octocrab::service::middleware::base_uri::BaseUriLayer;
+use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION, USER_AGENT};
 use reqwest::{Client, Method, StatusCode, redirect};
 use tokio::time::{Instant, timeout};
@@ -257,15 +259,16 @@ fn client(api: &Url) -> Result<Client, Fault> {
     })
 }
 
+/// octocrab without its own headers: it would add a second `User-Agent` to every request. No credential is given to
+/// it either: whose header goes with a request is decided here, request by request.
 fn octocrab_for(api: &Url) -> Result<octocrab::Octocrab, Fault> {
-    let unusable = |error: octocrab::Error| Fault::new(Class::Internal, format!("octocrab can't be set up: {}", innermost(&error)));
-    // No credential is given to it: whose header goes with a request is decided here, request by request.
-    octocrab::OctocrabBuilder::new()
-        .base_uri(api.as_str())
-        .map_err(unusable)?
-        .add_header(USER_AGENT, AGENT.to_owned())
-        .build_with_reqwest(client(api)?)
-        .map_err(unusable)
+    let base = api.as_str().parse().map_err(|_| Fault::new(Class::Config, "the API's address is no URL"))?;
+    let Ok(octocrab) = octocrab::OctocrabBuilder::new_empty()
+        .with_service(ReqwestConnector::new(client(api)?))
+        .with_layer(&BaseUriLayer::new(base))
+        .with_auth(octocrab::AuthState::None)
+        .build();
+    Ok(octocrab)
 }
 
 fn malformed(text: String) -> Trouble {

@@ -126,7 +126,7 @@ mod tests {
                 "run-name: ${{ inputs.plimsoll_key2 }}\non: {workflow_dispatch: {inputs: {plimsoll_key: }}}\n",
                 "inputs [plimsoll_key] no key",
             ),
-            ("x: &x {a: }\non:\n  workflow_dispatch:\n    inputs: *x\n", "3:13 can't be told"),
+            ("x: &x {a: }\non:\n  workflow_dispatch:\n    inputs: *x\n", "4:13 can't be told"),
             ("jobs: {}\n", "not dispatchable"),
         ];
         for (text, expected) in table {

@@ -14,6 +14,7 @@ use crate::base::Fault;
 use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
 use crate::plan::{Desired, Observation, Observed, Plan, Recorded, bases, planner, prune};
+use crate::ports::forge::Forge;
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
 
@@ -26,6 +27,8 @@ pub struct World<'a> {
     pub repository: &'a dyn Repository,
     /// Source repositories; `None` when offline.
     pub sources: Option<&'a dyn Sources>,
+    /// Forges; `None` when offline, or without a credential for any.
+    pub forge: Option<&'a dyn Forge>,
     /// Registries.
     pub registry: &'a dyn Registry,
     /// Time.

@@ -7,7 +7,9 @@
 mod canary;
 mod examples;
 mod faults;
+mod forge_dispatch;
 mod forge_fake;
+mod forge_sources;
 mod generated;
 mod hostile;
 mod kill;

@@ -69,11 +69,14 @@ impl Github {
         let reference = branch.map_or_else(|| "HEAD".to_owned(), |branch| format!("heads/{}", segments(branch)));
         let kept = self.conditional(repo, &format!("/repos/{repo}/commits/{reference}"), SHA).await.map_err(|fault| {
             // 422 and 409 are how GitHub says that there is no such branch, and no commit at all.
-            if fault.class == Class::Refused {
-                let what = branch.map_or("default branch".to_owned(), |branch| format!("branch {branch}"));
-                Fault::new(Class::Missing, format!("there is no {what}"))
-            } else {
-                fault
+            match fault.class {
+                Class::Refused => {
+                    let what = branch.map_or("default branch".to_owned(), |branch| format!("branch {branch}"));
+                    Fault::new(Class::Missing, format!("there is no {what}"))
+                }
+                // 404 is about the repository, and also what GitHub answers when access was lost: not known to be gone.
+                Class::Missing => Fault { class: Class::Denied, ..fault },
+                _ => fault,
             }
         })?;
         let text = String::from_utf8_lossy(&kept.body);

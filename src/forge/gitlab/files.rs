@@ -73,7 +73,13 @@ impl Gitlab {
 
     /// The commit at the head of a branch.
     pub(super) async fn head(&self, project: &str, branch: &str) -> Result<CommitId, Fault> {
-        let found: Branch = self.look(&format!("{project}/repository/branches/{}", segment(branch))).await?;
+        let found = self.look(&format!("{project}/repository/branches/{}", segment(branch))).await;
+        let found: Branch = found.map_err(|fault| match fault.class {
+            Class::Missing if fault.text.contains("Branch Not Found") => Fault::new(Class::Missing, format!("there is no branch {branch}")),
+            // Of the project; GitLab also answers so when access was lost: not known to be gone.
+            Class::Missing => Fault { class: Class::Denied, ..fault },
+            _ => fault,
+        })?;
         CommitId::parse(&found.commit.id).ok_or_else(|| Fault::new(Class::Malformed, "the head of the branch is no object id"))
     }
 

@@ -300,6 +300,24 @@ impl FakeGithub {
         self.lock().on_dispatch = Some(Box::new(work));
     }
 
+    /// A run that somebody else started, at the branch's head.
+    pub(crate) fn run_of(&self, repo: &str, workflow: &str, branch: &str, title: &str) {
+        let mut state = self.lock();
+        let run = FakeRun {
+            id: 9_000_000_000 + state.runs.len() as u64,
+            repo: repo.to_owned(),
+            workflow: workflow.to_owned(),
+            branch: branch.to_owned(),
+            head_sha: state.repos[repo].branches[branch].clone(),
+            inputs: BTreeMap::new(),
+            title: title.to_owned(),
+            created_at: jiff::Timestamp::now(),
+            visible: Instant::now(),
+            conclusion: None,
+        };
+        state.runs.push(run);
+    }
+
     /// Dispatches accepted so far, oldest first.
     pub(crate) fn runs(&self) -> Vec<FakeRun> {
         self.lock().runs.clone()
@@ -356,4 +374,9 @@ impl Repo {
         let branch = if reference == "HEAD" { &self.default_branch } else { branch };
         self.branches.get(branch).cloned().or_else(|| self.commits.contains_key(reference).then(|| reference.to_owned()))
     }
+}
+
+/// The number of a workflow.
+pub(crate) fn workflow_number(path: &str) -> u64 {
+    actions::number(path)
 }

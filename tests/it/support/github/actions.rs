@@ -25,7 +25,7 @@ pub(super) fn answer(state: &mut State, asked: &Asked, repo: &str, rest: &[&str]
 }
 
 /// A workflow's number follows from its path.
-pub(crate) fn number(path: &str) -> u64 {
+pub(super) fn number(path: &str) -> u64 {
     1000 + path.bytes().map(u64::from).sum::<u64>()
 }
 
