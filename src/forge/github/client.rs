@@ -219,8 +219,8 @@ impl Github {
         let unusable = || Fault::new(Class::Malformed, format!("{} sent no usable token", self.exchange.host()));
         let Token { token, expires_at } = serde_json::from_slice(&answered.body).map_err(|_| unusable())?;
         let ends: Timestamp = expires_at.parse().map_err(|_| unusable())?;
-        let life = u64::try_from(ends.as_second().saturating_sub(now.as_second())).unwrap_or(0).min(3600);
-        let minted = Minted::new(Secret::new(token), Duration::from_secs(life), asked);
+        let life = u64::try_from(ends.as_millisecond().saturating_sub(now.as_millisecond())).unwrap_or(0).min(3_600_000);
+        let minted = Minted::new(Secret::new(token), Duration::from_millis(life), asked);
         Ok(slot.insert(minted).token.clone())
     }
 }

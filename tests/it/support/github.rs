@@ -295,6 +295,11 @@ impl FakeGithub {
         self.lock().app = Some(App { id: id.to_owned(), installation, public_key, life, minted: 0 });
     }
 
+    /// No token that was given out so far is taken any more.
+    pub(crate) fn revoke_tokens(&self) {
+        self.lock().tokens.clear();
+    }
+
     /// Is called with each accepted dispatch, before it is answered: pushes an image, say. It must not call the fake.
     pub(crate) fn on_dispatch(&self, work: impl Fn(&FakeRun) + Send + 'static) {
         self.lock().on_dispatch = Some(Box::new(work));

@@ -2,6 +2,7 @@
 
 pub(crate) mod forge;
 pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod http_git;
 pub(crate) mod loopback_http;
 pub(crate) mod parts;
