@@ -10,6 +10,7 @@ use super::message::message;
 use super::observe::{self, SourceFiles};
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
+use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
@@ -243,6 +244,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
     let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
+    diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
     diagnostics.extend(recorded.diagnostics);
     diagnostics.extend(plan.diagnostics.iter().cloned());
     diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));

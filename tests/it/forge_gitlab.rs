@@ -34,7 +34,10 @@ fn files_are_read_once_and_links_never() {
     assert_eq!(look(None, &["a/Dockerfile", "b/Dockerfile"]), ["FROM a\n", "FROM c\n"]);
     assert_eq!(gitlab.take_lines().iter().filter(|line| line.contains("/blobs/")).count(), 1);
     let got = look(Some("main"), &["a", "link", "none/x"]).join("\n");
-    assert!(got.starts_with("missing: a is no file\nmissing: link: a symlink is never followed\nmissing: there is no file none/x"), "{got}");
+    assert!(
+        got.starts_with("missing: a is no file\nmissing: link: a symlink is never followed\nmissing: there is no file none/x"),
+        "{got}"
+    );
     let branch = look(Some("other"), &["a"]).concat();
     assert!(branch.starts_with("missing:") && branch.ends_with("there is no branch other"), "{branch}");
     let gone = read(&client, Provider::Gitlab, "acme/group/other", Some("main"), &["a"]).into_values().collect::<String>();
@@ -77,7 +80,10 @@ fn each_answer_to_a_pipeline_has_one_meaning() {
         (Reply::json(401, &json!({ "message": "401 Unauthorized" })), "denied: acme/portal:"),
         (Reply::json(403, &json!({ "message": "403 Forbidden" })), "denied: acme/portal:"),
         (Reply::json(404, &json!({})), "missing: acme/portal:"),
-        (Reply::json(400, &json!({ "message": { "base": ["Insufficient permissions to set pipeline variables"] } })), "refused: acme/portal:"),
+        (
+            Reply::json(400, &json!({ "message": { "base": ["Insufficient permissions to set pipeline variables"] } })),
+            "refused: acme/portal:",
+        ),
         (quiet, "limited: acme/portal:"),
     ] {
         let (gitlab, options, _cache) = world(&[("x", "y")]);
@@ -116,7 +122,10 @@ fn a_merge_request_is_opened_once_kept_and_left_alone_when_closed() {
     let lines = gitlab.take_lines();
     assert!(lines.iter().all(|line| line.ends_with("304")), "{lines:?}");
     assert_eq!(propose("Pin more", "FROM a@2\n"), first);
-    assert_eq!((gitlab.merge_requests()[0].title.as_str(), gitlab.file("plimsoll/pins", "Dockerfile").as_deref()), ("Pin more", Some("FROM a@2\n")));
+    assert_eq!(
+        (gitlab.merge_requests()[0].title.as_str(), gitlab.file("plimsoll/pins", "Dockerfile").as_deref()),
+        ("Pin more", Some("FROM a@2\n"))
+    );
     assert_eq!(gitlab.file("main", "Dockerfile").as_deref(), Some("FROM a\n"));
     gitlab.close(1, true);
     assert_eq!(propose("Pin", "FROM a@2\n"), "refused: acme/portal: main is so already; there is nothing to propose");

@@ -44,7 +44,12 @@ impl World {
 
     /// Requests since the last call that were not answered 304.
     fn counted(&self) -> Vec<String> {
-        self.github.take_lines().into_iter().filter(|line| !line.ends_with("304")).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+        self.github
+            .take_lines()
+            .into_iter()
+            .filter(|line| !line.ends_with("304"))
+            .map(|line| line.split(' ').next().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -124,7 +129,8 @@ fn modes_stay_and_what_is_no_file_is_left_alone() {
 
 #[test]
 fn a_step_that_fails_is_taken_up_where_it_stopped() {
-    for (step, status) in [("git/blobs", 500), ("git/trees", 500), ("git/commits", 500), ("git/refs", 500), ("pulls", 500), ("pulls", 403)] {
+    for (step, status) in [("git/blobs", 500), ("git/trees", 500), ("git/commits", 500), ("git/refs", 500), ("pulls", 500), ("pulls", 403)]
+    {
         let world = World::new();
         world.github.trouble(&format!("POST /repos/acme/portal/{step}"), 1, Trouble::status(status));
         let first = world.propose("Pin", &[("Dockerfile", PINNED)]);

@@ -8,6 +8,7 @@ mod canary;
 mod examples;
 mod faults;
 mod forge_app;
+mod forge_cli;
 mod forge_dispatch;
 mod forge_fake;
 mod forge_gitlab;
