@@ -1,6 +1,7 @@
 //! What paths are at one commit, and how that is kept.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use crate::base::{Class, Fault};
 use crate::model::{BlobId, RepoPath};
@@ -49,7 +50,7 @@ pub(super) fn write(listing: &BTreeMap<String, Listed>) -> Vec<u8> {
             Listed::Other => ("other", "-", "-".to_owned()),
             Listed::Absent => ("absent", "-", "-".to_owned()),
         };
-        out.push_str(&format!("{word} {sha} {size} {path}\n"));
+        let _ = writeln!(out, "{word} {sha} {size} {path}");
     }
     out.into_bytes()
 }

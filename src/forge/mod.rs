@@ -104,7 +104,7 @@ impl Forge for Forges {
         Box::pin(async move {
             match workflow.provider {
                 Provider::Github => self.github()?.workflow(workflow).await,
-                Provider::Gitlab => self.gitlab()?.workflow(workflow),
+                Provider::Gitlab => Gitlab::workflow(workflow),
                 other => Err(no_forge(other)),
             }
         })

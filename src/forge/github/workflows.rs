@@ -56,6 +56,12 @@ struct RunPage {
     workflow_runs: Vec<RunFacts>,
 }
 
+/// The answer to a dispatch with `return_run_details`.
+#[derive(Deserialize)]
+struct Details {
+    workflow_run_id: u64,
+}
+
 impl RunFacts {
     fn run(self) -> Result<Run, Fault> {
         let status = match (self.status.as_deref(), self.conclusion.as_deref()) {
@@ -153,10 +159,6 @@ impl Github {
             }
             if !answered.status.is_success() {
                 return Err(self.refusal(&answered, "dispatched").of(&shown));
-            }
-            #[derive(Deserialize)]
-            struct Details {
-                workflow_run_id: u64,
             }
             let details = serde_json::from_slice::<Details>(&answered.body).ok();
             return Ok(details.map_or(Sent::Accepted, |details| Sent::Run(details.workflow_run_id.to_string())));

@@ -55,7 +55,7 @@ impl Pipeline {
 
 impl Gitlab {
     /// Pipelines take any variable, and keep them: there is nothing to declare, and each is found by its key.
-    pub(in crate::forge) fn workflow(&self, workflow: &Workflow) -> Result<WorkflowFacts, Fault> {
+    pub(in crate::forge) fn workflow(workflow: &Workflow) -> Result<WorkflowFacts, Fault> {
         Self::project(&workflow.repo)?;
         Ok(WorkflowFacts { prints_key: true, ..WorkflowFacts::default() })
     }
