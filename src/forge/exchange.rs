@@ -83,6 +83,14 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// The fault of a dispatch: an unknown outcome only where the request may have arrived.
+    pub(super) fn of_dispatch(self, name: &str) -> Fault {
+        let fault = self.fault.of(name);
+        if self.unsent { unsent(fault) } else { fault }
+    }
+}
+
 impl From<Trouble> for Fault {
     fn from(trouble: Trouble) -> Self {
         trouble.fault
@@ -269,6 +277,15 @@ fn octocrab_for(api: &Url) -> Result<octocrab::Octocrab, Fault> {
         .with_auth(octocrab::AuthState::None)
         .build();
     Ok(octocrab)
+}
+
+/// A fault of something that did not come to be sent: an unknown outcome it is not.
+pub(super) fn unsent(mut fault: Fault) -> Fault {
+    if fault.class == Class::Transient {
+        fault.class = Class::Limited;
+        fault.text = format!("not sent: {}", fault.text);
+    }
+    fault
 }
 
 fn malformed(text: String) -> Trouble {

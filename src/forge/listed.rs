@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::kept_files::LARGEST;
 use crate::base::{Class, Fault};
 use crate::model::{BlobId, RepoPath};
 
@@ -25,11 +26,11 @@ pub(super) enum Listed {
 }
 
 /// Why a path is no file that can be read.
-pub(super) fn file_fault(path: &RepoPath, listed: Option<&Listed>, place: &str, limit: u64) -> Fault {
+pub(super) fn file_fault(path: &RepoPath, listed: Option<&Listed>, place: &str) -> Fault {
     match listed {
         Some(Listed::File { size, .. }) => {
             let size = size.unwrap_or_default();
-            Fault::new(Class::Limit, format!("{path}: the file has {size} bytes, more than the {limit} that are read"))
+            Fault::new(Class::Limit, format!("{path}: the file has {size} bytes, more than the {LARGEST} that are read"))
         }
         Some(Listed::Symlink) => Fault::new(Class::Missing, format!("{path}: a symlink is never followed")),
         Some(Listed::Other) => Fault::new(Class::Missing, format!("{path} is no file")),

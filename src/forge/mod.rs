@@ -5,6 +5,7 @@ mod exchange;
 pub mod github;
 pub mod gitlab;
 mod kept;
+mod kept_files;
 mod limiter;
 mod listed;
 mod object;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::client::{Github, RAW, said};
 use crate::base::{Class, Fault, fault};
 use crate::forge::address::{number, repo as checked, segment, segments};
+use crate::forge::exchange::unsent;
 use crate::format::workflow_file::{self, KEY_INPUT, WorkflowFile};
 use crate::model::CommitId;
 use crate::ports::forge::{Dispatch, Found, Run, RunStatus, Sent, Workflow, WorkflowFacts};
@@ -148,10 +149,7 @@ impl Github {
             if let (true, Some(map)) = (details, body.as_object_mut()) {
                 map.insert("return_run_details".to_owned(), json!(true));
             }
-            let answered = self.send(repo, Method::POST, &path, Some(&body)).await.map_err(|trouble| {
-                let fault = trouble.fault.of(&shown);
-                if trouble.unsent { unsent(fault) } else { fault }
-            })?;
+            let answered = self.send(repo, Method::POST, &path, Some(&body)).await.map_err(|trouble| trouble.of_dispatch(&shown))?;
             // An older server refuses the field before it does anything, so this is the first that it takes.
             if details && matches!(answered.status.as_u16(), 400 | 422) && said(&answered.body).contains("return_run_details") {
                 self.older.store(true, Ordering::Relaxed);
@@ -231,15 +229,6 @@ impl Github {
         }
         self.parse::<RunFacts>(&answered.body)?.run()
     }
-}
-
-/// A fault of something that did not come to be sent: an unknown outcome it is not.
-fn unsent(mut fault: Fault) -> Fault {
-    if fault.class == Class::Transient {
-        fault.class = Class::Limited;
-        fault.text = format!("not sent: {}", fault.text);
-    }
-    fault
 }
 
 /// The workflow's file name or number.

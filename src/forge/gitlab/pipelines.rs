@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Gitlab;
-use crate::base::{Class, Fault, fault};
+use crate::base::{Fault, fault};
 use crate::forge::address::{number, segment};
+use crate::forge::exchange::unsent;
 use crate::format::workflow_file::KEY_INPUT;
 use crate::ports::forge::{Dispatch, Found, Run, RunStatus, Sent, Workflow, WorkflowFacts};
 
@@ -69,10 +70,10 @@ impl Gitlab {
         inputs.insert(KEY_INPUT.to_owned(), dispatch.key.clone());
         let variables: Vec<Value> = inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         let body = json!({ "ref": branch, "variables": variables });
-        let answered = self.send(Method::POST, &format!("{project}/pipeline"), Some(&body)).await.map_err(|trouble| {
-            let fault = trouble.fault.of(&workflow.repo);
-            if trouble.unsent { unsent(fault) } else { fault }
-        })?;
+        let answered = self
+            .send(Method::POST, &format!("{project}/pipeline"), Some(&body))
+            .await
+            .map_err(|trouble| trouble.of_dispatch(&workflow.repo))?;
         if !answered.status.is_success() {
             return Err(self.refusal(&answered).of(&workflow.repo));
         }
@@ -129,13 +130,4 @@ impl Gitlab {
             None => self.default_branch(project).await,
         }
     }
-}
-
-/// A fault of something that did not come to be sent: an unknown outcome it is not.
-fn unsent(mut fault: Fault) -> Fault {
-    if fault.class == Class::Transient {
-        fault.class = Class::Limited;
-        fault.text = format!("not sent: {}", fault.text);
-    }
-    fault
 }
