@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use super::client::Gitlab;
 use crate::base::{Fault, fault};
 use crate::forge::address::{number, segment};
-use crate::forge::exchange::unsent;
 use crate::format::workflow_file::KEY_INPUT;
 use crate::ports::forge::{Dispatch, Found, Run, RunStatus, Sent, Workflow, WorkflowFacts};
 
@@ -65,15 +64,14 @@ impl Gitlab {
         let workflow = &dispatch.workflow;
         let project = Self::project(&workflow.repo)?;
         // Nothing was sent while this fails, so its faults may not be taken for an unknown outcome.
-        let branch = self.branch(&project, workflow).await.map_err(unsent)?;
+        let branch = self.exchange.preparing(self.branch(&project, workflow)).await?;
         let mut inputs = dispatch.inputs.clone();
         inputs.insert(KEY_INPUT.to_owned(), dispatch.key.clone());
         let variables: Vec<Value> = inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         let body = json!({ "ref": branch, "variables": variables });
-        let answered = self
-            .send(Method::POST, &format!("{project}/pipeline"), Some(&body))
-            .await
-            .map_err(|trouble| trouble.of_dispatch(&workflow.repo))?;
+        let path = format!("{project}/pipeline");
+        let sending = async { self.send(Method::POST, &path, Some(&body)).await.map_err(|trouble| trouble.of_dispatch(&workflow.repo)) };
+        let answered = self.exchange.sending(sending).await?;
         if !answered.status.is_success() {
             return Err(self.refusal(&answered).of(&workflow.repo));
         }
