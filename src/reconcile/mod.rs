@@ -7,6 +7,7 @@ pub mod observe;
 pub mod outcome;
 pub mod pass;
 mod read;
+mod workflows;
 
 pub use outcome::{Action, Change, Outcome, Status};
 pub use pass::{Memory, Options, World, pass};

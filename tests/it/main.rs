@@ -7,6 +7,13 @@
 mod canary;
 mod examples;
 mod faults;
+mod forge_app;
+mod forge_cli;
+mod forge_dispatch;
+mod forge_fake;
+mod forge_gitlab;
+mod forge_pulls;
+mod forge_sources;
 mod generated;
 mod hostile;
 mod kill;
