@@ -17,7 +17,7 @@ use super::trouble::{Again, Trouble};
 use super::wire::Wire;
 use crate::base::{Class, Fault, fault};
 use crate::model::{Digest, ImageReference};
-use crate::ports::images::{ImageFacts, Images, Look};
+use crate::ports::images::{ImageFacts, Images, Look, Material};
 use crate::ports::{Answer, Registry};
 
 /// Asks registries, and nothing more often than it must.
@@ -150,5 +150,13 @@ impl Images for RegistryClient {
 
     fn image<'a>(&'a self, reference: &'a ImageReference, platform: Option<&'a str>) -> Answer<'a, Result<ImageFacts, Fault>> {
         Box::pin(async move { self.facts(reference, platform).await.map_err(|fault| fault.of(&label(reference))) })
+    }
+
+    fn provenance<'a>(
+        &'a self,
+        reference: &'a ImageReference,
+        platform: Option<&'a str>,
+    ) -> Answer<'a, Result<Option<Vec<Material>>, Fault>> {
+        Box::pin(async move { self.materials(reference, platform).await.map_err(|fault| fault.of(&label(reference))) })
     }
 }

@@ -68,7 +68,7 @@ impl RegistryClient {
     }
 
     /// The digest of `reference`; nobody is asked when it names one.
-    async fn found(&self, places: &[Place], reference: &ImageReference) -> Result<Resolved, Fault> {
+    pub(super) async fn found(&self, places: &[Place], reference: &ImageReference) -> Result<Resolved, Fault> {
         if let Some(digest) = &reference.digest {
             return Ok(Resolved { digest: digest.clone(), media_type: None, body: None });
         }
@@ -77,7 +77,7 @@ impl RegistryClient {
     }
 
     /// The manifest or index that was found, read at most once.
-    async fn manifest(&self, places: &[Place], found: &Resolved) -> Result<Manifest, Fault> {
+    pub(super) async fn manifest(&self, places: &[Place], found: &Resolved) -> Result<Manifest, Fault> {
         let bytes = match &found.body {
             Some(body) => body.clone(),
             None => self.content(places, &found.digest, Sort::Manifest).await?,
@@ -123,7 +123,7 @@ impl RegistryClient {
 }
 
 /// The member of an index that `platform` means; the only image, or `linux/amd64`, when none is named.
-fn chosen<'a>(members: &'a [Descriptor], platform: Option<&str>) -> Result<&'a Descriptor, Fault> {
+pub(super) fn chosen<'a>(members: &'a [Descriptor], platform: Option<&str>) -> Result<&'a Descriptor, Fault> {
     let images: Vec<(&Descriptor, String)> = members
         .iter()
         .filter(|member| !member.is_attestation())

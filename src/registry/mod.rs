@@ -23,6 +23,7 @@ mod manifest;
 mod offline;
 mod options;
 mod place;
+mod provenance;
 mod realm;
 mod resolve;
 mod tags;

@@ -3,7 +3,7 @@
 use super::place::label;
 use crate::base::{Class, Fault, fault};
 use crate::model::{Digest, ImageReference};
-use crate::ports::images::{ImageFacts, Images, Look};
+use crate::ports::images::{ImageFacts, Images, Look, Material};
 use crate::ports::{Answer, Registry};
 
 /// Answers each question with a fault of class [`Offline`](Class::Offline), without a request.
@@ -26,6 +26,10 @@ impl Images for Offline {
     }
 
     fn image<'a>(&'a self, reference: &'a ImageReference, _: Option<&'a str>) -> Answer<'a, Result<ImageFacts, Fault>> {
+        Box::pin(async move { Err(not_asked(&label(reference))) })
+    }
+
+    fn provenance<'a>(&'a self, reference: &'a ImageReference, _: Option<&'a str>) -> Answer<'a, Result<Option<Vec<Material>>, Fault>> {
         Box::pin(async move { Err(not_asked(&label(reference))) })
     }
 }
