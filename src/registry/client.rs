@@ -10,6 +10,7 @@ use super::auth::Host;
 use super::backoff::{RETRIES, WAIT_OUT, jitter};
 use super::cache::Cache;
 use super::credentials::Credentials;
+use super::flights::Flights;
 use super::options::RegistryOptions;
 use super::place::{Place, label, version};
 use super::token::Tokens;
@@ -41,6 +42,7 @@ pub struct RegistryClient {
     pub(super) tokens: Tokens,
     pub(super) hosts: Mutex<HashMap<String, Arc<Host>>>,
     pub(super) cache: Option<Arc<Cache>>,
+    pub(super) flights: Flights,
     jobs: Semaphore,
 }
 
@@ -56,6 +58,7 @@ impl RegistryClient {
             credentials: Credentials::new(options.docker_config.as_deref()),
             tokens: Tokens::default(),
             hosts: Mutex::default(),
+            flights: Flights::default(),
             wire: Wire::new(options, cache.clone())?,
             cache,
         })

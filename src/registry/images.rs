@@ -92,11 +92,19 @@ impl RegistryClient {
         {
             return Ok(bytes);
         }
-        let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
-        if let Some(cache) = &self.cache {
-            cache.keep(digest, bytes.clone()).await;
-        }
-        Ok(bytes)
+        let flight = self.flights.of(digest);
+        let bytes = flight
+            .get_or_try_init(|| async {
+                let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
+                if let Some(cache) = &self.cache {
+                    cache.keep(digest, bytes.clone()).await;
+                }
+                Ok(bytes)
+            })
+            .await
+            .cloned();
+        self.flights.ended(digest);
+        bytes
     }
 
     async fn fetched(&self, place: &Place, digest: &Digest, sort: Sort) -> Result<Vec<u8>, Trouble> {

@@ -15,6 +15,7 @@ mod credentials;
 mod endpoint;
 mod evict;
 mod exchange;
+mod flights;
 mod gate;
 mod images;
 mod link;

@@ -30,8 +30,7 @@ pub(crate) fn docker_config(host: &str) -> tempfile::TempDir {
 
 /// The digest of [`BODY`].
 pub(crate) fn truth() -> Digest {
-    let hex: String = Sha256::digest(BODY).iter().map(|b| format!("{b:02x}")).collect();
-    Digest::parse(&format!("sha256:{hex}")).unwrap()
+    Digest::parse(&digest_of(BODY.as_bytes())).unwrap()
 }
 
 /// How a manifest request is answered once it is let in.
@@ -52,6 +51,43 @@ pub(crate) enum Manner {
     Sends(Vec<u8>),
     /// After this time.
     Slow(Duration),
+    /// As this says.
+    Script(Script),
+}
+
+/// What a script answers: status, headers, body.
+pub(crate) type Told = (u16, Vec<(&'static str, String)>, Vec<u8>);
+
+/// An answer to each request, made by the test.
+#[derive(Clone)]
+pub(crate) struct Script(Arc<dyn Fn(&Seen) -> Told + Send + Sync>);
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl Manner {
+    /// Answers as `script` says.
+    pub(crate) fn script(script: impl Fn(&Seen) -> Told + Send + Sync + 'static) -> Self {
+        Self::Script(Script(Arc::new(script)))
+    }
+
+    /// Serves these things by path under `/v2/`, with their content type, and 404 else.
+    pub(crate) fn shelf(things: Vec<(String, &'static str, Vec<u8>)>) -> Self {
+        Self::script(move |seen| match things.iter().find(|(path, ..)| seen.path == format!("/v2/{path}")) {
+            Some((_, kind, body)) => {
+                (200, vec![("content-type", (*kind).to_owned()), ("docker-content-digest", digest_of(body))], body.clone())
+            }
+            None => (404, vec![], vec![]),
+        })
+    }
+}
+
+/// `sha256:…` of `bytes`.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>())
 }
 
 /// Who is let in.
@@ -82,6 +118,7 @@ pub(crate) struct Seen {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) accept: String,
+    pub(crate) validator: Option<String>,
     pub(crate) at: Instant,
 }
 
@@ -160,6 +197,7 @@ fn decide(shared: &mut Shared, method: &Method, uri: &Uri, headers: &HeaderMap) 
         query: uri.query().unwrap_or_default().to_owned(),
         authorization: authorization.clone(),
         accept: text("accept").unwrap_or_default(),
+        validator: text("if-none-match"),
         at: Instant::now(),
     });
     let now = |response| (response, Duration::ZERO);
@@ -198,6 +236,12 @@ fn decide(shared: &mut Shared, method: &Method, uri: &Uri, headers: &HeaderMap) 
             now(response)
         }
         Manner::Slow(wait) => (right(&digest), *wait),
+        Manner::Script(Script(script)) => {
+            let (status, headers, body) = script(shared.seen.last().unwrap());
+            let mut response = plain(status, &headers);
+            *response.body_mut() = Body::from(body);
+            now(response)
+        }
     }
 }
 
