@@ -5,10 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
-use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, date};
-
-/// A reset that is a larger number is a time since 1970 and not a count of seconds.
-const EPOCHS_BEGIN: u64 = 1_000_000_000;
+use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, until};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,14 +57,7 @@ pub(super) fn allowance(headers: &HeaderMap, now: Timestamp) -> Option<Allowance
 }
 
 fn requests(remaining: u64, reset: Option<u64>, headers: &HeaderMap, now: Timestamp) -> Allowance {
-    let reset = match reset {
-        Some(time) if time > EPOCHS_BEGIN => {
-            let from = date(headers).unwrap_or(now).as_second();
-            bounded(time.saturating_sub(u64::try_from(from).unwrap_or(0)))
-        }
-        Some(seconds) => bounded(seconds),
-        None => UNNAMED_WAIT,
-    };
+    let reset = reset.map_or(UNNAMED_WAIT, |number| until(number, headers, now));
     Allowance { remaining, reset, unit: Unit::Requests }
 }
 

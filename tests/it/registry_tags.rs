@@ -115,6 +115,25 @@ async fn list_table() {
         ("names that are no tags", Manner::script(|_| page(&["a", "../b", "$(id)", "", "c"], "")), "GET ×1", some(&["a", "c"])),
         ("a login page", Manner::script(|_| (200, vec![], b"<html>".to_vec())), "GET ×1", Err(Class::Malformed)),
         ("65 MiB", Manner::script(|_| (200, vec![], vec![b' '; 65 << 20])), "GET ×1", Err(Class::Limit)),
+        (
+            "exactly one page, and last is refused",
+            Manner::script(|seen| if seen.query.contains("last") { (405, vec![], vec![]) } else { by_last(seen, 1000) }),
+            "GET ×2",
+            Ok(numbered(0..1000)),
+        ),
+        (
+            "a number of tags is refused",
+            Manner::script(|seen| if seen.query.contains("n=") { (400, vec![], vec![]) } else { page(&["a"], "") }),
+            "GET ×2",
+            some(&["a"]),
+        ),
+        (
+            "its own link is refused",
+            Manner::script(|seen| if seen.query.contains("last") { (400, vec![], vec![]) } else { page(&["a"], "?last=a") }),
+            "GET ×2",
+            Err(Class::Malformed),
+        ),
+        ("everything is refused", Manner::script(|_| (400, vec![], vec![])), "GET ×2", Err(Class::Malformed)),
         ("not there", Manner::script(|_| (404, vec![], vec![])), "GET ×1", Err(Class::Missing)),
         (
             "half a list",
