@@ -3,6 +3,7 @@
 //! `cargo bench --bench registry` prints a table; `cargo bench --bench registry -- 1 16` takes other numbers of jobs. The
 //! registry, and each client in each round, is a process of its own, so that CPU time and peak memory are the client's
 //! alone. The bare client is hyper: one connection a worker, one header sent, status and digest header read, nothing else.
+//! Registries on this machine are spoken to over connections of Plimsoll's own; others, shown as far, through reqwest.
 //! Rounds of the two alternate; what is shown are medians.
 
 #![allow(
@@ -20,8 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -47,7 +47,8 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     match words.as_slice() {
         ["serve"] => runtime.block_on(serve()),
-        ["plimsoll", host, jobs] => runtime.block_on(plimsoll(host, jobs.parse().expect("a number"))),
+        ["plimsoll", host, jobs] => runtime.block_on(plimsoll(host, jobs.parse().expect("a number"), false)),
+        ["far", host, jobs] => runtime.block_on(plimsoll(host, jobs.parse().expect("a number"), true)),
         ["bare", host, jobs] => runtime.block_on(bare(host, jobs.parse().expect("a number"))),
         numbers => compare(&numbers.iter().filter_map(|number| number.parse().ok()).collect::<Vec<_>>()),
     }
@@ -65,15 +66,18 @@ fn compare(jobs: &[usize]) {
     let jobs = if jobs.is_empty() { &[1, 16, 64] } else { jobs };
     let mut registry = started(&["serve"]);
     let host = line(&mut registry);
+    let elsewhere = own_address().and_then(|address| Some(format!("{address}:{}", host.rsplit_once(':')?.1)));
     println!("| jobs | client | digests/s | CPU µs a digest | peak MiB |\n|---|---|---|---|---|");
     for jobs in jobs {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut ours, mut theirs, mut far) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             theirs.push(round("bare", &host, *jobs));
             ours.push(round("plimsoll", &host, *jobs));
+            far.extend(elsewhere.as_ref().map(|host| round("far", host, *jobs)));
         }
         let (ours, theirs) = (median(&ours), median(&theirs));
-        for (name, cost) in [("bare keep-alive", theirs), ("plimsoll", ours)] {
+        let far = (!far.is_empty()).then(|| ("plimsoll, as to a far host", median(&far)));
+        for (name, cost) in [("bare keep-alive", theirs), ("plimsoll", ours)].into_iter().chain(far) {
             println!("| {jobs} | {name} | {:.0} | {:.1} | {:.1} |", cost.rate, cost.cpu, cost.peak_mib);
         }
         println!(
@@ -85,6 +89,14 @@ fn compare(jobs: &[usize]) {
     }
     registry.kill().expect("the registry ends");
     registry.wait().expect("the registry ended");
+}
+
+/// An address of this machine that is not its loopback: what is asked there is asked as from any far host.
+fn own_address() -> Option<std::net::IpAddr> {
+    let socket = std::net::UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    // Nothing is sent: it only finds the way out.
+    socket.connect(("192.0.2.1", 9)).ok()?;
+    Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
 }
 
 fn started(arguments: &[&str]) -> Child {
@@ -133,26 +145,38 @@ fn cpu_nanoseconds() -> u64 {
     tasks.map(time).sum()
 }
 
-async fn plimsoll(host: &str, jobs: usize) {
-    let options = RegistryOptions { jobs, docker_config: Some("/nonexistent/docker".into()), ..RegistryOptions::default() };
-    let client = RegistryClient::new(options).expect("a client");
-    let references: Vec<ImageReference> =
-        (0..TAGS).map(|tag| ImageReference::parse(&format!("{host}/acme/app:t{tag}")).expect("a reference")).collect();
-    let ask = |count: usize| {
-        let asked = references.iter().cycle().take(count).map(|reference| client.digest(reference));
-        let mut asked: FuturesUnordered<_> = asked.collect();
+async fn plimsoll(host: &str, jobs: usize, plain_http: bool) {
+    let plain_http_hosts = plain_http.then(|| host.to_owned()).into_iter().collect();
+    let docker_config = Some("/nonexistent/docker".into());
+    let client = RegistryClient::new(RegistryOptions { jobs, plain_http_hosts, docker_config, ..RegistryOptions::default() });
+    let client = Arc::new(client.expect("a client"));
+    let reference = |tag| ImageReference::parse(&format!("{host}/acme/app:t{tag}")).expect("a reference");
+    let references: Arc<Vec<ImageReference>> = Arc::new((0..TAGS).map(reference).collect());
+    let asked = |count: usize| {
+        let next = Arc::new(AtomicUsize::new(0));
+        let workers: Vec<_> = (0..jobs)
+            .map(|_| {
+                let (client, references, next) = (Arc::clone(&client), Arc::clone(&references), Arc::clone(&next));
+                tokio::spawn(async move {
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        if number >= count {
+                            return;
+                        }
+                        client.digest(&references[number % TAGS]).await.expect("a digest");
+                    }
+                })
+            })
+            .collect();
         async move {
-            while let Some(answer) = asked.next().await {
-                answer.expect("a digest");
+            for worker in workers {
+                worker.await.expect("a worker");
             }
         }
     };
-    ask(WARM).await;
+    asked(WARM).await;
     let (start, cpu) = (Instant::now(), cpu_nanoseconds());
-    // A pass asks for some thousands at a time.
-    for _ in 0..DIGESTS / TAGS {
-        ask(TAGS).await;
-    }
+    asked(DIGESTS).await;
     report(start, cpu);
 }
 
@@ -161,7 +185,7 @@ async fn bare(host: &str, jobs: usize) {
     for _ in 0..jobs {
         let stream = TcpStream::connect(host).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
-        let (sender, connection) = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(stream)).await.expect("HTTP");
+        let (sender, connection) = http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.expect("HTTP");
         tokio::spawn(connection);
         workers.push(sender);
     }
@@ -172,7 +196,7 @@ async fn bare(host: &str, jobs: usize) {
     report(start, cpu);
 }
 
-type Sender = http1::SendRequest<Empty<Bytes>>;
+type Sender = http1::SendRequest<Full<Bytes>>;
 
 async fn asked(workers: Vec<Sender>, host: &Arc<str>, count: usize) -> Vec<Sender> {
     let next = Arc::new(AtomicUsize::new(0));
@@ -189,7 +213,7 @@ async fn asked(workers: Vec<Sender>, host: &Arc<str>, count: usize) -> Vec<Sende
                     let request = hyper::Request::head(format!("/v2/acme/app/manifests/t{}", number % TAGS))
                         .header("host", &*host)
                         .header("accept", ACCEPT)
-                        .body(Empty::new())
+                        .body(Full::default())
                         .expect("a request");
                     sender.ready().await.expect("a connection");
                     let response = sender.send_request(request).await.expect("an answer");
@@ -207,8 +231,8 @@ async fn asked(workers: Vec<Sender>, host: &Arc<str>, count: usize) -> Vec<Sende
 
 /// A registry that knows one answer, on as little CPU as may be.
 async fn serve() {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-    println!("{}", listener.local_addr().expect("its address"));
+    let listener = TcpListener::bind(("0.0.0.0", 0)).await.expect("a port");
+    println!("127.0.0.1:{}", listener.local_addr().expect("its address").port());
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.oci.image.index.v1+json\r\nContent-Length: 1609\r\n\
          Docker-Content-Digest: sha256:{digest}\r\nDocker-Distribution-Api-Version: registry/2.0\r\nEtag: \"sha256:{digest}\"\r\n\

@@ -1,7 +1,7 @@
 //! The client: questions in, answers or faults out, and how often a question is asked again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -20,6 +20,9 @@ use crate::base::{Class, Fault, fault};
 use crate::model::{Digest, ImageReference};
 use crate::ports::images::{ImageFacts, Images, Look, Material};
 use crate::ports::{Answer, Registry};
+
+/// Repositories remembered at most; beyond, all are forgotten, which costs a look at their names.
+const PLACES: usize = 10_000;
 
 /// Asks registries, and nothing more often than it must.
 ///
@@ -43,6 +46,8 @@ pub struct RegistryClient {
     pub(super) hosts: Mutex<HashMap<String, Arc<Host>>>,
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) flights: Flights,
+    /// By registry and repository, as they were named.
+    places: Mutex<HashMap<String, HashMap<String, Arc<[Place]>>>>,
     jobs: Semaphore,
 }
 
@@ -59,14 +64,24 @@ impl RegistryClient {
             tokens: Tokens::default(),
             hosts: Mutex::default(),
             flights: Flights::default(),
+            places: Mutex::default(),
             wire: Wire::new(options, cache.clone())?,
             cache,
         })
     }
 
-    /// The places of a repository, mirrors first.
-    pub(super) fn places(&self, registry: &str, repository: &str) -> Result<Vec<Place>, Fault> {
-        Place::all(registry, repository, self.wire.options())
+    /// The places of a repository, mirrors first. Names are checked once, and what they mean is remembered.
+    pub(super) fn places(&self, registry: &str, repository: &str) -> Result<Arc<[Place]>, Fault> {
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = known.get(registry).and_then(|repositories| repositories.get(repository)) {
+            return Ok(Arc::clone(places));
+        }
+        let places: Arc<[Place]> = Place::all(registry, repository, self.wire.options())?.into();
+        if known.values().map(HashMap::len).sum::<usize>() >= PLACES {
+            known.clear();
+        }
+        known.entry(registry.to_owned()).or_default().insert(repository.to_owned(), Arc::clone(&places));
+        Ok(places)
     }
 
     /// Asks each place in turn until one answers. The fault is the last one's, which is the registry's own.

@@ -7,6 +7,7 @@
 mod allowance;
 mod auth;
 mod backoff;
+mod broken;
 mod cache;
 mod challenge;
 mod client;
@@ -21,6 +22,7 @@ mod images;
 mod link;
 pub mod loopback;
 mod manifest;
+mod near;
 mod offline;
 mod options;
 mod place;

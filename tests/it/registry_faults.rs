@@ -11,7 +11,7 @@ use plimsoll::registry::{LoopbackRegistry, Offline, RegistryClient, RegistryOpti
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
-use super::support_registry::{Auth, BODY, FaultRegistry, Manner, docker_config, reference, truth};
+use super::support_registry::{Auth, BODY, FaultRegistry, Manner, docker_config, near_and_far, reference, truth};
 
 fn options() -> RegistryOptions {
     RegistryOptions {
@@ -113,13 +113,16 @@ async fn one_question_scenario_table() {
         ("never answers", Auth::Open, Manner::Slow(Duration::from_secs(60)), "HEAD ×3", Some(Class::Transient)),
         ("answers late", Auth::Open, Manner::Slow(Duration::from_millis(300)), "HEAD ×1", None),
     ];
-    let runs: Vec<_> = table
-        .into_iter()
-        .map(|(scenario, auth, manner, requests, class)| {
+    let both = near_and_far();
+    let runs: Vec<_> = both
+        .iter()
+        .flat_map(|address| table.iter().map(move |row| (*address, row.clone())))
+        .map(|(address, (scenario, auth, manner, requests, class))| {
             tokio::spawn(async move {
-                let registry = FaultRegistry::start(auth, manner).await;
+                let registry = FaultRegistry::start_at(address, auth, manner).await;
                 let asked = registry.reference("acme/app", "1");
-                let answer = client().digest(&asked).await;
+                let client = RegistryClient::new(RegistryOptions { plain_http_hosts: [address.to_string()].into(), ..options() }).unwrap();
+                let answer = client.digest(&asked).await;
                 let found = (registry.tally(), answer.as_ref().err().map(|f| f.class));
                 assert_eq!(found, (requests.to_owned(), class), "{scenario}: {answer:?}");
                 match answer {

@@ -34,7 +34,8 @@ async fn digests_of_the_real_registry() {
         }
         let look = client.look(&reference(&registry.host(), "acme/app", "index")).await.unwrap();
         let expected = [("linux/amd64".to_owned(), image.clone())];
-        let platforms: Vec<(String, String)> = look.platforms.into_iter().map(|(platform, digest)| (platform, digest.to_string())).collect();
+        let platforms: Vec<(String, String)> =
+            look.platforms.into_iter().map(|(platform, digest)| (platform, digest.to_string())).collect();
         assert_eq!((look.digest.as_str(), look.media_type.as_str(), &platforms[..]), (index.as_str(), INDEX, &expected[..]), "{access:?}");
         assert_eq!(client.tags(&registry.host(), "acme/app").await.unwrap(), ["image", "index"], "{access:?}");
         let none = client.tags(&registry.host(), "acme/none").await.unwrap_err();

@@ -1,7 +1,7 @@
 //! A registry that misbehaves as told, and counts what it is asked.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use plimsoll::model::{Digest, ImageReference};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::support::parts::ignored;
 
 /// What every manifest here looks like.
 pub(crate) const BODY: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}"#;
@@ -147,7 +149,12 @@ impl Drop for FaultRegistry {
 
 impl FaultRegistry {
     pub(crate) async fn start(auth: Auth, manner: Manner) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), auth, manner).await
+    }
+
+    /// On one of this machine's addresses.
+    pub(crate) async fn start_at(address: IpAddr, auth: Auth, manner: Manner) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Shared { auth, manner, host: address.to_string(), ..Shared::default() }));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -176,6 +183,23 @@ impl FaultRegistry {
         }
         kinds.iter().map(|(kind, count)| format!("{kind} ×{count}")).collect::<Vec<_>>().join(", ")
     }
+}
+
+/// The addresses of this machine by which a registry is asked in the two ways there are: as one that is near, over
+/// connections of our own, and as any other, through the HTTP client.
+pub(crate) fn near_and_far() -> Vec<IpAddr> {
+    let far = || {
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+        // Nothing is sent: it only finds the way out.
+        socket.connect(("192.0.2.1", 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+    };
+    let proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].iter().any(|name| std::env::var_os(name).is_some());
+    let far = far().filter(|_| !proxied);
+    if far.is_none() {
+        ignored("this machine has no address but its loopback, or a proxy stands before it; only the near half is run");
+    }
+    [Some(Ipv4Addr::LOCALHOST.into()), far].into_iter().flatten().collect()
 }
 
 pub(crate) fn reference(registry: &str, repository: &str, tag: &str) -> ImageReference {
