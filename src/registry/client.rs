@@ -55,7 +55,7 @@ impl RegistryClient {
     /// A client with nothing learned yet. No request is sent, no credential read.
     ///
     /// # Errors
-    /// Class `Local` when no HTTP client can be made, class `Config` when a certificate file can't be used.
+    /// Class `Config` when the user agent or a certificate file can't be used.
     pub fn new(options: RegistryOptions) -> Result<Self, Fault> {
         let cache = options.cache.as_deref().map(|directory| Arc::new(Cache::new(directory, options.cache_bytes)));
         Ok(Self {

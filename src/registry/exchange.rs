@@ -10,9 +10,10 @@ use super::RegistryClient;
 use super::auth::{Host, Scheme, challenges};
 use super::credentials::Credential;
 use super::place::Place;
+use super::reply::Reply;
 use super::token::Key;
 use super::trouble::Trouble;
-use super::wire::{Ask, Authorization, Reply};
+use super::wire::{Ask, Authorization};
 use crate::base::{Class, Fault};
 
 /// What is asked of a registry.

@@ -1,7 +1,6 @@
 //! One HTTP exchange: gates, redirects, deadlines and size limits, and nothing about registries.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::body::Bytes;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION, USER_AGENT};
-use reqwest::{Certificate, Client, ClientBuilder, Method, Response, StatusCode, redirect};
+use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 use url::{Position, Url};
 
@@ -18,9 +17,11 @@ use super::backoff::{UNNAMED_WAIT, retry_after};
 use super::broken;
 use super::cache::Cache;
 use super::endpoint::{authority_of, is_inward, is_loopback, speaks_plain};
+use super::far::Far;
 use super::gate::{Gate, Gates};
 use super::near::{self, Near};
 use super::options::RegistryOptions;
+use super::reply::{Heard, Reply};
 use super::trouble::{Again, Trouble};
 use super::waits::Waits;
 use crate::base::{Class, Fault, Secret};
@@ -55,65 +56,6 @@ pub(super) struct Ask<'a> {
     pub(super) form: Option<String>,
 }
 
-/// An answer's head; its body has not been read.
-pub(super) struct Reply {
-    /// The status: never 429, 5xx but 501, or a redirect, which are faults or followed.
-    pub(super) status: StatusCode,
-    /// `host:port` of who answered in the end.
-    pub(super) host: String,
-    /// Whether that is another host than was asked first.
-    pub(super) elsewhere: bool,
-    answer: Heard,
-}
-
-/// An answer by either client.
-enum Heard {
-    Near(near::Reply),
-    Far(Response),
-}
-
-impl Heard {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Near(reply) => reply.status(),
-            Self::Far(response) => response.status(),
-        }
-    }
-
-    fn headers(&self) -> &HeaderMap {
-        match self {
-            Self::Near(reply) => reply.headers(),
-            Self::Far(response) => response.headers(),
-        }
-    }
-
-    async fn chunk(&mut self, host: &str) -> Result<Option<Bytes>, Trouble> {
-        match self {
-            Self::Near(reply) => reply.chunk().await.map_err(|failure| broken::near(host, failure)),
-            Self::Far(response) => response.chunk().await.map_err(|error| broken::far(host, error)),
-        }
-    }
-}
-
-impl Reply {
-    /// The answer's headers.
-    pub(super) fn headers(&self) -> &HeaderMap {
-        self.answer.headers()
-    }
-
-    /// The body, if it has at most `limit` bytes.
-    pub(super) async fn body(mut self, limit: usize) -> Result<Vec<u8>, Trouble> {
-        let mut body = Vec::new();
-        loop {
-            match self.answer.chunk(&self.host).await? {
-                Some(chunk) if body.len() + chunk.len() <= limit => body.extend_from_slice(&chunk),
-                Some(_) => return Err(Trouble::last(Class::Limit, format!("{} sent more than {limit} bytes", self.host))),
-                None => return Ok(body),
-            }
-        }
-    }
-}
-
 /// The HTTP clients and what they learned about hosts.
 #[derive(Debug)]
 pub(super) struct Wire {
@@ -121,23 +63,21 @@ pub(super) struct Wire {
     /// For plain HTTP to this machine.
     near: Arc<Near>,
     user_agent: HeaderValue,
-    /// Trusted beside the system's.
-    certificates: Vec<Certificate>,
-    /// For all else. Made at first use: it reads the system's certificates.
-    far: OnceLock<Result<Client, Fault>>,
+    /// For all else.
+    far: Far,
     gates: Gates,
 }
 
 impl Wire {
-    /// Fails with class `Local` when no HTTP client can be made, with class `Config` when a certificate can't be used.
+    /// Fails with class `Config` when the user agent or a certificate can't be used.
     pub(super) fn new(options: RegistryOptions, cache: Option<Arc<Cache>>) -> Result<Self, Fault> {
         // An error here means that the program installed a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| Fault::new(Class::Config, "the user agent has characters that no header may have"))?;
         let near = Arc::new(Near::new(options.jobs, options.connect_timeout, silence(&options)));
-        let certificates = certificates(&options.certificates)?;
-        Ok(Self { options, near, user_agent, certificates, far: OnceLock::new(), gates: Gates::new(Waits::new(cache)) })
+        let far = Far::new(&options)?;
+        Ok(Self { options, near, user_agent, far, gates: Gates::new(Waits::new(cache)) })
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -179,7 +119,7 @@ impl Wire {
             self.near.send(host, request).await.map(Heard::Near).map_err(|failure| broken::near(host, failure))
         } else {
             // Boxed, because what waits for this machine need not carry its size about.
-            Box::pin(self.far(ask, url, host, headers)).await
+            Box::pin(self.far.send(ask, url, host, headers)).await.map(Heard::Far)
         };
         let answer = match heard {
             Ok(answer) => answer,
@@ -214,14 +154,6 @@ impl Wire {
         request
     }
 
-    async fn far(&self, ask: &Ask<'_>, url: &Url, host: &str, headers: HeaderMap) -> Result<Heard, Trouble> {
-        let mut request = self.client()?.request(ask.method.clone(), url.clone()).headers(headers);
-        if let Some(form) = &ask.form {
-            request = request.body(form.clone());
-        }
-        request.send().await.map(Heard::Far).map_err(|error| broken::far(host, error))
-    }
-
     /// Where a redirect leads, if it may be followed: never from TLS to plain HTTP, nor inward from a far host.
     fn next(&self, from: &Url, asked: &Url, headers: &HeaderMap) -> Result<Url, Trouble> {
         let host = authority_of(from);
@@ -239,11 +171,6 @@ impl Wire {
             return Err(refuse("redirects to an inward address"));
         }
         Ok(next)
-    }
-
-    fn client(&self) -> Result<&Client, Fault> {
-        let far = || built(builder(&self.options).tls_certs_merge(self.certificates.iter().cloned()));
-        self.far.get_or_init(far).as_ref().map_err(Fault::clone)
     }
 }
 
@@ -295,43 +222,11 @@ fn refusal(gate: &Gate, host: &str, status: StatusCode, headers: &HeaderMap) -> 
     Some(Trouble { fault, again: wait.map_or(Again::Backoff, Again::After), whole_host: limited })
 }
 
-/// Certificates of the operator's files.
-fn certificates(files: &[PathBuf]) -> Result<Vec<Certificate>, Fault> {
-    let mut found = Vec::new();
-    for file in files {
-        let refuse = |why: &str| Fault::new(Class::Config, format!("{}: {why}", file.display()));
-        let text = std::fs::read(file).map_err(|error| refuse(&error.to_string()))?;
-        let bundle = Certificate::from_pem_bundle(&text).map_err(|_| refuse("not certificates in PEM"))?;
-        if bundle.is_empty() {
-            return Err(refuse("no certificate in it (PEM begins with -----BEGIN CERTIFICATE-----)"));
-        }
-        found.extend(bundle);
-    }
-    Ok(found)
+fn same_origin(a: &Url, b: &Url) -> bool {
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
 /// Longest silence of a server in the middle of an answer.
-fn silence(options: &RegistryOptions) -> Duration {
+pub(super) fn silence(options: &RegistryOptions) -> Duration {
     (options.total_timeout / 3).max(Duration::from_millis(1))
-}
-
-fn builder(options: &RegistryOptions) -> ClientBuilder {
-    Client::builder()
-        .user_agent(&options.user_agent)
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(silence(options))
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .pool_max_idle_per_host(options.jobs.max(1))
-}
-
-fn built(builder: ClientBuilder) -> Result<Client, Fault> {
-    builder.build().map_err(|error| {
-        Fault::new(Class::Local, format!("no HTTP client can be made: {}", broken::innermost(&error)))
-            .hint("check the user agent, and that the system has CA certificates (SSL_CERT_FILE)")
-    })
-}
-
-fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
