@@ -204,3 +204,21 @@ async fn a_host_that_hangs_does_not_hold_up_another() {
     assert!(answers.iter().all(Option::is_none) && started.elapsed() < Duration::from_secs(3), "{answers:?}");
     assert_eq!(hanging.await.unwrap().unwrap_err().class, Class::Transient);
 }
+
+#[tokio::test]
+async fn a_refresh_token_is_exchanged_and_never_sent_to_the_registry() {
+    let registry = FaultRegistry::start(Auth::Token { realm: None, uses: 9, private: false }, Manner::Right).await;
+    let config = tempfile::tempdir().unwrap();
+    let text = format!(r#"{{"auths": {{"{}": {{"identitytoken": "canary-refresh"}}}}}}"#, registry.host());
+    std::fs::write(config.path().join("config.json"), text).unwrap();
+    let client = RegistryClient::new(RegistryOptions { docker_config: Some(config.path().to_path_buf()), ..options(None) }).unwrap();
+    assert_eq!(client.digest(&registry.reference("acme/app", "1")).await, Ok(truth()));
+    let seen: Vec<_> = registry.seen().into_iter().map(|seen| (seen.method, seen.path, seen.query, seen.authorization)).collect();
+    let tag = || "/v2/acme/app/manifests/1".to_owned();
+    let expected = [
+        ("HEAD".to_owned(), tag(), String::new(), None),
+        ("POST".to_owned(), "/token".to_owned(), String::new(), None),
+        ("HEAD".to_owned(), tag(), String::new(), Some("Bearer canary-token-1".to_owned())),
+    ];
+    assert_eq!(seen, expected);
+}
