@@ -31,10 +31,10 @@ use plimsoll::registry::{RegistryClient, RegistryOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const TAGS: usize = 1_000;
 /// Digests asked for in one round.
-const DIGESTS: usize = 20_000;
+const DIGESTS: usize = 30_000;
 /// Asked before the clock starts: connections are there, and what is learned once is learned.
 const WARM: usize = 1_000;
 

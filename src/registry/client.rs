@@ -21,6 +21,9 @@ use crate::model::{Digest, ImageReference};
 use crate::ports::images::{ImageFacts, Images, Look, Material};
 use crate::ports::{Answer, Registry};
 
+/// Where each repository of one registry is.
+type Repositories = HashMap<String, Arc<[Place]>>;
+
 /// Repositories remembered at most; beyond, all are forgotten, which costs a look at their names.
 const PLACES: usize = 10_000;
 
@@ -47,7 +50,7 @@ pub struct RegistryClient {
     pub(super) cache: Option<Arc<Cache>>,
     pub(super) flights: Flights,
     /// By registry and repository, as they were named.
-    places: Mutex<HashMap<String, HashMap<String, Arc<[Place]>>>>,
+    places: Mutex<HashMap<String, Repositories>>,
     jobs: Semaphore,
 }
 
@@ -148,7 +151,7 @@ impl Registry for RegistryClient {
             let answer = async {
                 let version = version(reference)?;
                 let places = self.places(&reference.registry, &reference.repository)?;
-                self.anywhere(&places, |place| self.resolved(place, version, reference.digest.as_ref())).await
+                self.anywhere(&places, |place| Box::pin(self.resolved(place, version, reference.digest.as_ref()))).await
             };
             answer.await.map(|found| found.digest).map_err(|fault| fault.of(&label(reference)))
         })

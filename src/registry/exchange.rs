@@ -57,7 +57,7 @@ impl RegistryClient {
                 pull: request.pull,
                 form: None,
             };
-            let sent = self.wire.send(ask).await;
+            let sent = Box::pin(self.wire.send(ask)).await;
             if turn.is_some() {
                 host.tried();
             }

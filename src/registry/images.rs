@@ -59,7 +59,7 @@ impl RegistryClient {
         if let Some(wanted) = platform.filter(|wanted| !matches(wanted, &own)) {
             return Err(Fault::new(Class::Missing, format!("there is no image for {}, only for {own}", fault::foreign(wanted))));
         }
-        let mut labels = config.config.and_then(|inner| inner.labels).unwrap_or_default();
+        let mut labels = config.start.and_then(|inner| inner.labels).unwrap_or_default();
         labels.extend(manifest.annotations.unwrap_or_default());
         let layers = config.rootfs.diff_ids.iter().map(|text| Digest::parse(text)).collect::<Result<_, _>>();
         let layers = layers.map_err(|error| Fault::new(Class::Malformed, format!("the configuration lists a layer by {error}")))?;
@@ -132,11 +132,8 @@ impl RegistryClient {
 
 /// The member of an index that `platform` means; the only image, or `linux/amd64`, when none is named.
 pub(super) fn chosen<'a>(members: &'a [Descriptor], platform: Option<&str>) -> Result<&'a Descriptor, Fault> {
-    let images: Vec<(&Descriptor, String)> = members
-        .iter()
-        .filter(|member| !member.is_attestation())
-        .filter_map(|member| Some((member, member.platform().unwrap_or_default())))
-        .collect();
+    let images: Vec<(&Descriptor, String)> =
+        members.iter().filter(|member| !member.is_attestation()).map(|member| (member, member.platform().unwrap_or_default())).collect();
     if let (None, [(only, _)]) = (platform, images.as_slice()) {
         return Ok(only);
     }

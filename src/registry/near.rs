@@ -19,6 +19,9 @@ use reqwest::header::HeaderMap;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::broken;
+use super::trouble::Trouble;
+
 type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// A request with nothing to follow or to negotiate.
@@ -71,13 +74,14 @@ impl Near {
     }
 
     /// Sends what `request` makes to `host`. A kept connection that turns out to be closed is replaced by a new one.
-    pub(super) async fn send(self: &Arc<Self>, host: &str, request: impl Fn() -> Plain) -> Result<Reply, Failure> {
+    pub(super) async fn send(self: &Arc<Self>, host: &str, request: impl Fn() -> Result<Plain, Trouble>) -> Result<Reply, Trouble> {
+        let broken = |failure| broken::near(host, failure);
         loop {
             let (mut line, kept) = match self.kept(host) {
                 Some(line) => (line, true),
-                None => (self.connected(host).await?, false),
+                None => (self.connected(host).await.map_err(broken)?, false),
             };
-            match timeout(self.silence, line.answer(request())).await.map_err(|_| Failure::Silent)? {
+            match timeout(self.silence, line.answer(request()?)).await.map_err(|_| broken(Failure::Silent))? {
                 Ok(response) => {
                     let line = if response.body().is_end_stream() {
                         self.keep(host, line);
@@ -89,7 +93,7 @@ impl Near {
                 }
                 // The server hung up between two questions; nothing of an answer came.
                 Err(error) if kept && (error.is_canceled() || error.is_closed() || error.is_incomplete_message()) => {}
-                Err(error) => return Err(Failure::Broken(error)),
+                Err(error) => return Err(broken(Failure::Broken(error))),
             }
         }
     }
@@ -176,16 +180,12 @@ impl Reply {
             drive(driver, over, context);
             Pin::new(&mut *body).poll_frame(context)
         });
-        match timeout(home.silence, next).await.map_err(|_| Failure::Silent)? {
-            // What is no data is trailers, and those are the end.
-            Some(frame) => {
-                self.line = Some((line, home, host));
-                Ok(Some(frame.map_err(Failure::Broken)?.into_data().unwrap_or_default()))
-            }
-            None => {
-                home.keep(&host, line);
-                Ok(None)
-            }
-        }
+        let Some(frame) = timeout(home.silence, next).await.map_err(|_| Failure::Silent)? else {
+            home.keep(&host, line);
+            return Ok(None);
+        };
+        self.line = Some((line, home, host));
+        // What is no data is trailers, and those are the end.
+        Ok(Some(frame.map_err(Failure::Broken)?.into_data().unwrap_or_default()))
     }
 }

@@ -14,7 +14,6 @@ use url::{Position, Url};
 
 use super::allowance::allowance;
 use super::backoff::{UNNAMED_WAIT, retry_after};
-use super::broken;
 use super::cache::Cache;
 use super::endpoint::{authority_of, is_inward, is_loopback, speaks_plain};
 use super::far::Far;
@@ -113,13 +112,12 @@ impl Wire {
     async fn once(&self, ask: &Ask<'_>, url: &Url, host: &str, own: bool) -> Result<Heard, Trouble> {
         let gate = self.gates.of(host);
         let pass = gate.enter(ask.pull).await?;
-        let headers = headers(ask, own)?;
+        // Boxed, here and where questions are sent: a future that grows past a thousand bytes is one that allocators are slow at.
         let heard = if url.scheme() == "http" && is_loopback(url) {
-            let request = || self.plain(ask, url, host, &headers);
-            self.near.send(host, request).await.map(Heard::Near).map_err(|failure| broken::near(host, failure))
+            let request = || self.plain(ask, url, host, own);
+            Box::pin(self.near.send(host, request)).await.map(Heard::Near)
         } else {
-            // Boxed, because what waits for this machine need not carry its size about.
-            Box::pin(self.far.send(ask, url, host, headers)).await.map(Heard::Far)
+            Box::pin(self.far.send(ask, url, host, headers(ask, own)?)).await.map(Heard::Far)
         };
         let answer = match heard {
             Ok(answer) => answer,
@@ -133,25 +131,26 @@ impl Wire {
         if let Some(trouble) = refusal(&gate, host, answer.status(), answer.headers()) {
             return Err(trouble);
         }
-        gate.succeeded(allowance(answer.headers(), Timestamp::now()), Instant::now());
+        gate.succeeded(allowance(answer.headers(), Timestamp::now), Instant::now());
         // The next one sees what this answer said.
         drop(pass);
         Ok(answer)
     }
 
     /// The request as it goes over a connection of our own.
-    fn plain(&self, ask: &Ask<'_>, url: &Url, host: &str, headers: &HeaderMap) -> near::Plain {
+    fn plain(&self, ask: &Ask<'_>, url: &Url, host: &str, own: bool) -> Result<near::Plain, Trouble> {
         let body = ask.form.as_ref().map(|form| Bytes::from(form.clone())).unwrap_or_default();
         let mut request = near::Plain::new(body.into());
         *request.method_mut() = ask.method.clone();
         // What the URL parser wrote is a path, and what it names as host is one: neither fails.
         *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
-        headers.clone_into(request.headers_mut());
+        let mut headers = headers(ask, own)?;
         if let Ok(host) = HeaderValue::from_str(host) {
-            request.headers_mut().insert(HOST, host);
+            headers.insert(HOST, host);
         }
-        request.headers_mut().insert(USER_AGENT, self.user_agent.clone());
-        request
+        headers.insert(USER_AGENT, self.user_agent.clone());
+        *request.headers_mut() = headers;
+        Ok(request)
     }
 
     /// Where a redirect leads, if it may be followed: never from TLS to plain HTTP, nor inward from a far host.
@@ -208,7 +207,7 @@ fn refusal(gate: &Gate, host: &str, status: StatusCode, headers: &HeaderMap) -> 
         return None;
     }
     let now = Timestamp::now();
-    let spent = || allowance(headers, now).filter(|allowance| allowance.remaining == 0).map(|allowance| allowance.reset);
+    let spent = || allowance(headers, || now).filter(|allowance| allowance.remaining == 0).map(|allowance| allowance.reset);
     let named = retry_after(headers, now).or_else(|| limited.then(spent).flatten());
     let wait = named.or(limited.then_some(UNNAMED_WAIT));
     let class = if limited { Class::Limited } else { Class::Transient };

@@ -47,7 +47,7 @@ impl Shelf {
         let config = shelf.blob("{}".to_owned());
         let attestation = shelf.put(
             IMAGE,
-            json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": { "mediaType": "x", "digest": config, "size": 2 }, "layers": [{
+            &json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": { "mediaType": "x", "digest": config, "size": 2 }, "layers": [{
                 "mediaType": "application/vnd.in-toto+json", "digest": layer, "size": 1,
                 "annotations": { "in-toto.io/predicate-type": "https://slsa.dev/provenance/v0.2" } }] }),
         );
@@ -58,7 +58,7 @@ impl Shelf {
         attached["platform"]["os"] = json!("unknown");
         attached["annotations"] = json!({ "vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": shelf.amd });
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [member(&shelf.amd, "amd64"), arm, attached] });
-        shelf.index = shelf.put(INDEX, index.clone());
+        shelf.index = shelf.put(INDEX, &index);
         shelf.things.push(("acme/app/manifests/1".to_owned(), INDEX, index.to_string().into_bytes()));
         let single = shelf.things.iter().find(|(path, ..)| path.ends_with(&shelf.arm)).unwrap().2.clone();
         shelf.things.push(("acme/app/manifests/arm".to_owned(), IMAGE, single));
@@ -74,11 +74,11 @@ impl Shelf {
         let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 1 });
         self.put(
             IMAGE,
-            json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": [], "annotations": { "b": "annotation" } }),
+            &json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": [], "annotations": { "b": "annotation" } }),
         )
     }
 
-    fn put(&mut self, kind: &'static str, manifest: serde_json::Value) -> String {
+    fn put(&mut self, kind: &'static str, manifest: &serde_json::Value) -> String {
         let body = manifest.to_string().into_bytes();
         let digest = digest_of(&body);
         self.things.push((format!("acme/app/manifests/{digest}"), kind, body));

@@ -79,7 +79,7 @@ fn references_from_files_and_from_standard_input() {
         let mut child = plimsoll.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(list.as_bytes()).unwrap();
         let ran = child.wait_with_output().unwrap();
-        assert_eq!((ran.status.code(), ran.stdout.iter().filter(|byte| **byte == b'\n').count()), (Some(0), 3));
+        assert_eq!((ran.status.code(), String::from_utf8(ran.stdout).unwrap().lines().count()), (Some(0), 3));
     }
     for (arguments, code) in [(&["inspect", "image"][..], 64), (&["inspect"], 64), (&["inspect", "image", "--from", "absent"], 1)] {
         plimsoll.run(arguments).expect(code);

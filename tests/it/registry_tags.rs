@@ -45,14 +45,15 @@ fn by_last(seen: &Seen, all: usize) -> Told {
     page(&later, "")
 }
 
+/// Scenario, how pages come, requests seen, tags or fault class.
+type Row = (&'static str, Manner, &'static str, Result<Vec<String>, Class>);
+
 #[tokio::test]
 async fn list_table() {
     let endless = |seen: &Seen| {
         let number: usize = seen.query.strip_prefix("page=").and_then(|text| text.parse().ok()).unwrap_or(0);
         (number, format!("?page={}", number + 1))
     };
-    // scenario, how pages come, requests seen, tags or fault class
-    type Row = (&'static str, Manner, &'static str, Result<Vec<String>, Class>);
     let some = |tags: &[&str]| Ok(tags.iter().map(|tag| (*tag).to_owned()).collect());
     let table: Vec<Row> = vec![
         ("one page, unsorted, twice the same", Manner::script(|_| page(&["b", "a", "b"], "")), "GET ×1", some(&["a", "b"])),
