@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::manifest::OciManifest;
+use oci_client::secrets::RegistryAuth;
 use plimsoll::base::Class;
 use plimsoll::ports::Registry;
 use plimsoll::ports::images::Images;
@@ -43,5 +46,45 @@ async fn digests_of_the_real_registry() {
         let stranger = with("/nonexistent/docker".into());
         let found = stranger.digest(&reference(&registry.host(), "acme/app", "image")).await;
         assert_eq!(found.err().map(|f| f.class), (access != Access::Open).then_some(Class::Denied), "{access:?}");
+    }
+}
+
+/// A second opinion on what we make of manifests: the crate that others pull artifacts with reads the same.
+#[tokio::test]
+async fn oci_client_reads_the_same() {
+    if !are_there(&PARTS) {
+        return;
+    }
+    for access in Access::ALL {
+        let registry = RealRegistry::start(access, USER);
+        let config = tempfile::tempdir().unwrap();
+        registry.write_docker_config(config.path());
+        let options = RegistryOptions { docker_config: Some(config.path().to_path_buf()), ..RegistryOptions::default() };
+        let ours = RegistryClient::new(options).unwrap();
+        let image = registry.push("acme/app", "image", "one");
+        registry.push_index("acme/app", "index", &image, 300);
+        let auth = match access {
+            Access::Open => RegistryAuth::Anonymous,
+            _ => RegistryAuth::Basic(USER.name.to_owned(), USER.password.to_owned()),
+        };
+        let protocol = ClientProtocol::Http;
+        let theirs = oci_client::Client::new(ClientConfig { protocol, ..ClientConfig::default() });
+        let named = |text: &str| format!("{}/acme/app{text}", registry.host()).parse::<oci_client::Reference>().unwrap();
+
+        let (manifest, digest) = theirs.pull_manifest(&named(":index"), &auth).await.unwrap();
+        let OciManifest::ImageIndex(index) = manifest else { panic!("{manifest:?}") };
+        let look = ours.look(&reference(&registry.host(), "acme/app", "index")).await.unwrap();
+        assert_eq!((look.digest.as_str(), Some(&look.media_type)), (digest.as_str(), index.media_type.as_ref()), "{access:?}");
+        let members = index.manifests.iter().map(|member| {
+            let platform = member.platform.as_ref().unwrap();
+            (format!("{}/{}", platform.os, platform.architecture), member.digest.clone())
+        });
+        let platforms = look.platforms.into_iter().map(|(platform, digest)| (platform, digest.to_string()));
+        assert_eq!(platforms.collect::<Vec<_>>(), members.collect::<Vec<_>>(), "{access:?}");
+
+        let (manifest, digest) = theirs.pull_manifest(&named(&format!("@{image}")), &auth).await.unwrap();
+        let OciManifest::Image(manifest) = manifest else { panic!("{manifest:?}") };
+        let facts = ours.image(&reference(&registry.host(), "acme/app", "index"), None).await.unwrap();
+        assert_eq!((facts.digest.as_str(), Some(&facts.labels)), (digest.as_str(), manifest.annotations.as_ref()), "{access:?}");
     }
 }
