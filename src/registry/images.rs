@@ -87,14 +87,15 @@ impl RegistryClient {
 
     /// What `digest` names: from the cache, else asked for, verified and kept.
     pub(super) async fn content(&self, places: &[Place], digest: &Digest, sort: Sort) -> Result<Vec<u8>, Fault> {
-        if let Some(cache) = &self.cache
-            && let Some(bytes) = cache.content(digest).await
-        {
-            return Ok(bytes);
-        }
         let flight = self.flights.of(digest);
         let bytes = flight
             .get_or_try_init(|| async {
+                // Looked for here and not before, because a flight that just ended has left it there.
+                if let Some(cache) = &self.cache
+                    && let Some(bytes) = cache.content(digest).await
+                {
+                    return Ok(bytes);
+                }
                 let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
                 if let Some(cache) = &self.cache {
                     cache.keep(digest, bytes.clone()).await;

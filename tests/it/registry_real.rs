@@ -16,19 +16,26 @@ use super::support_registry::reference;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+fn client_with(docker_config: PathBuf) -> RegistryClient {
+    RegistryClient::new(RegistryOptions { docker_config: Some(docker_config), ..RegistryOptions::default() }).unwrap()
+}
+
+/// A registry, a client that it knows, and where that has its password from.
+fn started(access: Access) -> (RealRegistry, RegistryClient, tempfile::TempDir) {
+    let registry = RealRegistry::start(access, USER);
+    let config = tempfile::tempdir().unwrap();
+    registry.write_docker_config(config.path());
+    let client = client_with(config.path().to_path_buf());
+    (registry, client, config)
+}
+
 #[tokio::test]
 async fn digests_of_the_real_registry() {
     if !are_there(&PARTS) {
         return;
     }
     for access in Access::ALL {
-        let registry = RealRegistry::start(access, USER);
-        let config = tempfile::tempdir().unwrap();
-        registry.write_docker_config(config.path());
-        let with = |docker_config: PathBuf| {
-            RegistryClient::new(RegistryOptions { docker_config: Some(docker_config), ..RegistryOptions::default() }).unwrap()
-        };
-        let client = with(config.path().to_path_buf());
+        let (registry, client, _config) = started(access);
         let image = registry.push("acme/app", "image", "one");
         let index = registry.push_index("acme/app", "index", &image, 300);
         for (tag, expected) in [("image", Ok(image.as_str())), ("index", Ok(index.as_str())), ("none", Err(Class::Missing))] {
@@ -43,7 +50,7 @@ async fn digests_of_the_real_registry() {
         assert_eq!(client.tags(&registry.host(), "acme/app").await.unwrap(), ["image", "index"], "{access:?}");
         let none = client.tags(&registry.host(), "acme/none").await.unwrap_err();
         assert_eq!(none.class, Class::Missing, "{access:?}: {none}");
-        let stranger = with("/nonexistent/docker".into());
+        let stranger = client_with("/nonexistent/docker".into());
         let found = stranger.digest(&reference(&registry.host(), "acme/app", "image")).await;
         assert_eq!(found.err().map(|f| f.class), (access != Access::Open).then_some(Class::Denied), "{access:?}");
     }
@@ -56,11 +63,7 @@ async fn oci_client_reads_the_same() {
         return;
     }
     for access in Access::ALL {
-        let registry = RealRegistry::start(access, USER);
-        let config = tempfile::tempdir().unwrap();
-        registry.write_docker_config(config.path());
-        let options = RegistryOptions { docker_config: Some(config.path().to_path_buf()), ..RegistryOptions::default() };
-        let ours = RegistryClient::new(options).unwrap();
+        let (registry, ours, _config) = started(access);
         let image = registry.push("acme/app", "image", "one");
         registry.push_index("acme/app", "index", &image, 300);
         let auth = match access {
