@@ -11,15 +11,15 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
-use crate::git::{self, GitProgram, GitSources, RepositoryOptions};
+use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions};
 use crate::model::branch::BranchName;
-use crate::ports::{Registry, Repository};
+use crate::ports::Registry;
 use crate::reconcile::World;
 use crate::registry::{Offline, RegistryClient};
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
-    repository: Box<dyn Repository>,
+    repository: Box<dyn ConfigRepository>,
     sources: Option<GitSources>,
     registry: Box<dyn Registry>,
     clock: SystemClock,

@@ -10,6 +10,7 @@ mod client;
 mod credentials;
 mod endpoint;
 mod gate;
+mod login;
 pub mod loopback;
 mod manifest;
 mod offline;
@@ -21,6 +22,7 @@ mod trouble;
 mod wire;
 
 pub use client::RegistryClient;
+pub use login::DockerLogins;
 pub use loopback::LoopbackRegistry;
 pub use offline::Offline;
 pub use options::RegistryOptions;

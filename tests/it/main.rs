@@ -5,6 +5,8 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod docker_builds;
+mod docker_faults;
 mod examples;
 mod faults;
 mod generated;
@@ -16,6 +18,7 @@ mod malformed;
 mod once_file;
 mod once_parts;
 mod ownership;
+mod pin;
 mod readme;
 mod record_branch;
 mod registry_faults;
