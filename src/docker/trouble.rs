@@ -64,8 +64,7 @@ pub(super) fn fault(error: &Error, what: &str) -> Fault {
     match error {
         Error::SocketNotFoundError(path) => no_engine(&format!("no Docker engine listens at {}", foreign(path))),
         Error::DockerStreamError { error } => {
-            let fault = Fault::new(class_of(error), format!("{what}: {}", foreign(error)));
-            if fault.class == Class::Denied { fault.hint("log in to the registry with `docker login`, as the user that runs Plimsoll") } else { fault }
+            advised(Fault::new(class_of(error), format!("{what}: {}", foreign(error))))
         }
         Error::DockerResponseServerError { status_code, message } => {
             let class = match status_code {
@@ -80,7 +79,7 @@ pub(super) fn fault(error: &Error, what: &str) -> Fault {
                 },
                 _ => Class::Malformed,
             };
-            Fault::new(class, format!("{what}: the engine answered {status_code}: {}", foreign(message)))
+            advised(Fault::new(class, format!("{what}: the engine answered {status_code}: {}", foreign(message))))
         }
         Error::RequestTimeoutError => Fault::new(Class::Transient, format!("{what}: the engine did not answer in time")),
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } | Error::StrParseError { .. } | Error::APIVersionParseError {} => {
@@ -92,6 +91,14 @@ pub(super) fn fault(error: &Error, what: &str) -> Fault {
                 .hint("run Plimsoll as a user of the socket's group, usually `docker`"),
             _ => Fault::new(Class::Transient, format!("{what}: the connection to the engine broke: {}", foreign(&deepest(error)))),
         },
+    }
+}
+
+/// With the next step, where a registry did not let us in.
+fn advised(fault: Fault) -> Fault {
+    match fault.class {
+        Class::Denied => fault.hint("log in to the registry with `docker login`, as the user that runs Plimsoll"),
+        _ => fault,
     }
 }
 

@@ -67,6 +67,16 @@ impl Site {
         self.source.commit("Change", &files);
     }
 
+    /// The base moves: its tag points at another image.
+    pub(crate) fn rebase(&self, engine: &Engine) {
+        let base = format!("{}/base:1", self.registry.host());
+        let container = engine.docker(&["create", BASE, "true"]);
+        engine.docker(&["commit", "--message", "moved", &container, &base]);
+        engine.docker(&["rm", &container]);
+        engine.docker(&["--config", &self.home.path().display().to_string(), "push", "--quiet", &base]);
+        engine.docker(&["rmi", &base]);
+    }
+
     pub(crate) fn image(&self, name: &str) -> ImageReference {
         ImageReference::parse(&format!("{}/acme/{name}:latest", self.registry.host())).unwrap()
     }
@@ -147,7 +157,12 @@ async fn the_same_key_is_built_once() {
     }
     let site = Site::new(&engine, Access::Open, &[("Dockerfile", "FROM BASE\nRUN echo one\n")]);
     let since = engine.docker(&["info", "--format", "{{.SystemTime}}"]);
+    let seen = |event: &str| {
+        let event = format!("event={event}");
+        engine.docker(&["events", "--since", &since, "--until", "0s", "--filter", &event, "--format", "{{.Type}}"]).lines().count()
+    };
     let first = site.build("once", "Dockerfile", "").await.unwrap();
+    let asked = (seen("create"), seen("tag"));
     let again = site.build("once", "Dockerfile", "").await.unwrap();
     assert_eq!(first, again);
     let local = || {
@@ -155,11 +170,8 @@ async fn the_same_key_is_built_once() {
         names.lines().filter(|name| name.starts_with("plimsoll/once:")).count()
     };
     assert_eq!(local(), 1);
-    let made = engine.docker(&["events", "--since", &since, "--until", "0s", "--filter", "event=create", "--format", "{{.Type}}"]);
-    let pushed = engine.docker(&["events", "--since", &since, "--until", "0s", "--filter", "event=push", "--format", "{{.Type}}"]);
-    // LABEL and RUN have a container each, in the first build only.
-    assert!(made.lines().count() <= 2, "{made}");
-    assert_eq!(pushed.lines().count(), 1);
+    assert!(asked.0 > 0 && asked.1 > 0, "{asked:?}");
+    assert_eq!((seen("create"), seen("tag")), asked, "the second order asked the engine for nothing");
 
     // A registry that lost the image gets it again, without a build.
     let host = site.registry.host();
@@ -215,8 +227,10 @@ async fn a_base_that_moved_on_is_not_built_on() {
     }
     let site = Site::new(&engine, Access::Open, &[("Dockerfile", "FROM BASE\nRUN true\n")]);
     let order = site.order("late", "Dockerfile", "").await.unwrap();
-    site.registry.push("base", "1", "moved");
+    site.rebase(&engine);
     let fault = site.builder.build(&order).await.unwrap_err();
     assert_eq!(fault.class, Class::Transient, "{fault:?}");
     assert!(site.client.digest(&site.image("late")).await.is_err_and(|fault| fault.class == Class::Missing));
+    // Decided again with the new digest, it is built.
+    site.build("late", "Dockerfile", "").await.unwrap();
 }

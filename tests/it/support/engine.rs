@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::parts::{are_there, ignored, program};
 use super::processes::within;
 
@@ -24,7 +26,7 @@ const APPLETS: [&str; 8] = ["sh", "echo", "cat", "true", "false", "sleep", "ls",
 const CARETAKER: &str = r#"
 cat >/dev/null
 ours() { tr '\0' ' ' <"/proc/$1/cmdline" 2>/dev/null | grep -qF "$directory"; }
-pids() { cat "$directory/pid" "$directory/exec/containerd/containerd.pid" 2>/dev/null; }
+pids() { for file in pid exec/containerd/containerd.pid; do cat "$directory/$file" 2>/dev/null; echo; done; }
 for signal in TERM KILL; do
   for pid in $(pids); do ours "$pid" && kill -$signal "$pid"; done
   for tick in $(seq 100); do
@@ -131,6 +133,14 @@ impl Engine {
     pub(crate) fn crash(&mut self) {
         self.daemon.kill().unwrap();
         self.daemon.wait().unwrap();
+        // Its containerd goes with it. A new engine takes the old one's number for a living process until
+        // somebody has waited for it, which may be never.
+        let file = self.directory.join("exec/containerd/containerd.pid");
+        let number = std::fs::read_to_string(&file).unwrap();
+        if let Some(pid) = number.trim().parse().ok().and_then(Pid::from_raw) {
+            let _gone = kill_process(pid, Signal::KILL);
+        }
+        std::fs::remove_file(&file).unwrap();
         self.daemon = spawn(&self.directory);
         self.ready();
     }
@@ -151,8 +161,8 @@ fn spawn(directory: &Path) -> Child {
         .args(["--config-file", &configuration.display().to_string()])
         .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")])
         .args(["--host", &format!("unix://{}", at("d.sock"))])
-        // No network, no pulls but from loopback, and a storage driver that works within any file system.
-        .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--storage-driver=vfs", "--shutdown-timeout=2"])
+        // No network, and no pulls but from loopback.
+        .args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout=2"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
