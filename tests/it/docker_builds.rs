@@ -159,10 +159,10 @@ async fn the_same_key_is_built_once() {
     let since = engine.docker(&["info", "--format", "{{.SystemTime}}"]);
     let seen = |event: &str| {
         let event = format!("event={event}");
-        engine.docker(&["events", "--since", &since, "--until", "0s", "--filter", &event, "--format", "{{.Type}}"]).lines().count()
+        engine.docker(&["events", "--since", &since, "--until", "0s", "--filter", &event, "--format", "{{.ID}}"]).lines().count()
     };
     let first = site.build("once", "Dockerfile", "").await.unwrap();
-    let asked = (seen("create"), seen("tag"));
+    let containers = seen("create");
     let again = site.build("once", "Dockerfile", "").await.unwrap();
     assert_eq!(first, again);
     let local = || {
@@ -170,8 +170,8 @@ async fn the_same_key_is_built_once() {
         names.lines().filter(|name| name.starts_with("plimsoll/once:")).count()
     };
     assert_eq!(local(), 1);
-    assert!(asked.0 > 0 && asked.1 > 0, "{asked:?}");
-    assert_eq!((seen("create"), seen("tag")), asked, "the second order asked the engine for nothing");
+    assert!(containers > 0);
+    assert_eq!(seen("create"), containers, "the second order was built again");
 
     // A registry that lost the image gets it again, without a build.
     let host = site.registry.host();
