@@ -47,11 +47,8 @@ mod tests {
             (long.clone(), file(Content::File { bytes: b"1".to_vec(), executable: true })),
             ("link".to_owned(), file(Content::Link("Dockerfile".to_owned()))),
         ]);
-        let context = Context {
-            commit: CommitId::parse(&"b".repeat(40)).unwrap(),
-            files,
-            dockerfile: RepoPath::parse("Dockerfile").unwrap(),
-        };
+        let context =
+            Context { commit: CommitId::parse(&"b".repeat(40)).unwrap(), files, dockerfile: RepoPath::parse("Dockerfile").unwrap() };
         let bytes = tar(&context).unwrap();
         assert_eq!(bytes, tar(&context).unwrap());
         let mut seen = Vec::new();

@@ -48,7 +48,8 @@ pub(super) async fn base(
     let name = image.familiar();
     let what = format!("pulling {name}");
     let version = image.digest.as_ref().map(Digest::as_str).or(image.tag.as_deref()).unwrap_or("latest");
-    let options = CreateImageOptionsBuilder::default().from_image(&image.repo_url()).tag(version).platform(platform.unwrap_or_default()).build();
+    let options =
+        CreateImageOptionsBuilder::default().from_image(&image.repo_url()).tag(version).platform(platform.unwrap_or_default()).build();
     let login = credentials(logins, &image.registry).await?;
     let mut stream = docker.create_image(Some(options), None, login);
     while let Some(item) = next(&mut stream, idle, &what).await? {
@@ -86,8 +87,7 @@ pub(super) async fn build(
     let name = &order.name;
     let mut log = Log::new(&order.build_args);
     let mut unfinished = Unfinished::begin(notes)?;
-    let mut stream =
-        docker.build_image(options(order, owner), None, Some(bollard::body_full(order.context.clone().into())));
+    let mut stream = docker.build_image(options(order, owner), None, Some(bollard::body_full(order.context.clone().into())));
     let (mut step, mut id) = (String::new(), None);
     while let Some(item) = next(&mut stream, idle, name).await? {
         let item = match item {

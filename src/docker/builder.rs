@@ -65,8 +65,11 @@ impl DockerBuilder {
         let DockerOptions { socket, owner, cache, idle, .. } = &self.options;
         let name = &order.name;
         if let Some((line, what)) = order.needs_buildkit {
-            let text = format!("{name}: {what} in line {line} of its Dockerfile needs BuildKit, and `trigger: docker` uses the classic builder");
-            return Err(Fault::new(Class::Refused, text).hint("have a workflow build it (`trigger: github` or `gitlab`), or write it without"));
+            let text =
+                format!("{name}: {what} in line {line} of its Dockerfile needs BuildKit, and `trigger: docker` uses the classic builder");
+            return Err(
+                Fault::new(Class::Refused, text).hint("have a workflow build it (`trigger: github` or `gitlab`), or write it without")
+            );
         }
         let docker = engine::connect(socket).await?;
         unfinished::tidy(&docker, cache, owner).await?;

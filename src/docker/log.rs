@@ -90,7 +90,8 @@ fn alone(text: &str, value: &str) -> String {
         let (before, tail) = rest.split_at(at);
         let after = tail.get(value.len()..).unwrap_or_default();
         let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
-        let inside = word(before.chars().next_back().or(out.chars().next_back().filter(|_| before.is_empty()))) || word(after.chars().next());
+        let inside =
+            word(before.chars().next_back().or(out.chars().next_back().filter(|_| before.is_empty()))) || word(after.chars().next());
         out.push_str(before);
         out.push_str(if inside { value } else { "***" });
         rest = after;

@@ -63,9 +63,7 @@ pub(super) fn class_of_build(words: &str) -> Class {
 pub(super) fn fault(error: &Error, what: &str) -> Fault {
     match error {
         Error::SocketNotFoundError(path) => no_engine(&format!("no Docker engine listens at {}", foreign(path))),
-        Error::DockerStreamError { error } => {
-            advised(Fault::new(class_of(error), format!("{what}: {}", foreign(error))))
-        }
+        Error::DockerStreamError { error } => advised(Fault::new(class_of(error), format!("{what}: {}", foreign(error)))),
         Error::DockerResponseServerError { status_code, message } => {
             let class = match status_code {
                 400 | 405 | 409 | 422 => Class::Refused,
@@ -108,6 +106,10 @@ fn no_engine(text: &str) -> Fault {
 
 /// The operating system's word for it, if it has one.
 fn io_kind(error: &Error) -> Option<ErrorKind> {
+    // Its own chain begins below it.
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<std::io::Error>()

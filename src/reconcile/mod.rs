@@ -6,6 +6,7 @@ pub mod message;
 pub mod observe;
 pub mod outcome;
 pub mod pass;
+pub mod pins;
 mod read;
 
 pub use outcome::{Action, Change, Outcome, Status};

@@ -121,7 +121,10 @@ async fn an_image_from_a_git_source_is_in_the_registry_as_told() {
             &engine,
             access,
             &[
-                ("app/Dockerfile", "FROM BASE AS first\nRUN echo made > /made\nFROM BASE\nARG LEVEL\nCOPY . /app/\nCOPY --from=first /made /made\nRUN echo $LEVEL > /level\n"),
+                (
+                    "app/Dockerfile",
+                    "FROM BASE AS first\nRUN echo made > /made\nFROM BASE\nARG LEVEL\nCOPY . /app/\nCOPY --from=first /made /made\nRUN echo $LEVEL > /level\n",
+                ),
                 ("app/kept.txt", "kept"),
                 ("app/left.txt", "left out"),
                 ("app/.dockerignore", "left.*\n"),

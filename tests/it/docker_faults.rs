@@ -48,7 +48,15 @@ async fn an_engine_that_is_killed_is_a_transient_fault_and_the_next_build_tidies
     let site = Site::new(&engine, Access::Open, &[("slow/Dockerfile", ENDLESS), ("quick/Dockerfile", "FROM BASE\nRUN true\n")]);
     // People's own container, made from the same image, with a name that looks like ours, and a note that names it.
     let base = format!("{}/base:1", site.registry.host());
-    let theirs = engine.docker(&["create", "--name", "plimsoll-build", "--label", "dev.plimsoll.build.owner=0123456789abcdef", "plimsoll-test/busybox:1", "true"]);
+    let theirs = engine.docker(&[
+        "create",
+        "--name",
+        "plimsoll-build",
+        "--label",
+        "dev.plimsoll.build.owner=0123456789abcdef",
+        "plimsoll-test/busybox:1",
+        "true",
+    ]);
     let slow = site.order("slow", "slow/Dockerfile", "").await.unwrap();
     let quick = site.order("quick", "quick/Dockerfile", "").await.unwrap();
     let started = |engine: &super::support::engine::Engine| engine.containers().len() == 2;

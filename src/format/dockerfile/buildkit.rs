@@ -5,10 +5,7 @@ use super::{flags, heredoc, lines};
 /// Flags that the engine's classic builder does not know, by instruction.
 const FLAGS: [(&str, &[(&str, &str)]); 3] = [
     ("RUN", &[("mount", "RUN --mount"), ("network", "RUN --network"), ("security", "RUN --security"), ("device", "RUN --device")]),
-    (
-        "COPY",
-        &[("link", "COPY --link"), ("chmod", "COPY --chmod"), ("parents", "COPY --parents"), ("exclude", "COPY --exclude")],
-    ),
+    ("COPY", &[("link", "COPY --link"), ("chmod", "COPY --chmod"), ("parents", "COPY --parents"), ("exclude", "COPY --exclude")]),
     (
         "ADD",
         &[
