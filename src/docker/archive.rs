@@ -56,9 +56,9 @@ mod tests {
             let mut entry = entry.unwrap();
             let (path, mode) = (entry.path().unwrap().display().to_string(), entry.header().mode().unwrap());
             let link = entry.link_name().unwrap().map(|target| target.display().to_string());
-            let mut content = String::new();
-            entry.read_to_string(&mut content).unwrap();
-            seen.push((path, mode, link, content));
+            let mut body = String::new();
+            entry.read_to_string(&mut body).unwrap();
+            seen.push((path, mode, link, body));
         }
         assert_eq!(
             seen,

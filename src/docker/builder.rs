@@ -77,12 +77,11 @@ impl DockerBuilder {
             Some(id) => id,
             None => self.build_anew(&docker, order, *idle).await?,
         };
-        let digest = match push::already(&docker, self.registry.as_ref(), &id, &order.image).await {
-            Some(digest) => digest,
-            None => {
-                self.progress.begin(&format!("pushing {name}"), None);
-                push::push(&docker, self.logins.as_ref(), self.registry.as_ref(), &id, &order.image, *idle).await?
-            }
+        let digest = if let Some(digest) = push::already(&docker, self.registry.as_ref(), &id, &order.image).await {
+            digest
+        } else {
+            self.progress.begin(&format!("pushing {name}"), None);
+            push::push(&docker, self.logins.as_ref(), self.registry.as_ref(), &id, &order.image, *idle).await?
         };
         tracing::info!(image = name, digest = digest.as_str(), "built and pushed");
         self.unname_older(&docker, order).await;
@@ -122,8 +121,8 @@ impl DockerBuilder {
 
     /// Takes our local name off older images of the entry. The engine deletes those that have no other name.
     async fn unname_older(&self, docker: &Docker, order: &BuildOrder) {
-        let older = self.ours(docker, order).await.unwrap_or_default().into_iter().filter(|(_, key, _)| *key != order.key);
-        for (_, key, names) in older {
+        let superseded = self.ours(docker, order).await.unwrap_or_default().into_iter().filter(|(_, key, _)| *key != order.key);
+        for (_, key, names) in superseded {
             let local = build::local_tag(&order.name, &key);
             if !names.contains(&local) {
                 continue;

@@ -63,6 +63,9 @@ impl PinPlan {
 /// Where a Dockerfile is.
 type Place = (Option<SourceBranch>, RepoPath);
 
+/// What is to be done to the files of one forge's branch, each with its new content.
+type Changed<'a> = (Provider, Vec<(&'a PinnedFile, &'a str)>);
+
 /// Plans pins for `only`, or for all managed images.
 ///
 /// # Errors
@@ -145,12 +148,12 @@ fn content(world: &World<'_>, listing: &Listing, files: &SourceFiles, (branch, p
 /// One pull request for each branch of a forge with something to do. Running it again brings the open one up to
 /// date; one that people closed stays closed.
 pub fn pull_requests(plan: &PinPlan) -> Vec<PullRequest> {
-    let mut by_branch: BTreeMap<(&str, Option<&str>), (Provider, Vec<(&PinnedFile, &str)>)> = BTreeMap::new();
+    let mut by_branch: BTreeMap<(&str, Option<&str>), Changed<'_>> = BTreeMap::new();
     for (file, after) in plan.changed() {
         let (Some((provider, repo)), Some(branch)) = (&file.forge, &file.branch) else { continue };
         by_branch.entry((repo, branch.branch.as_deref())).or_insert_with(|| (*provider, Vec::new())).1.push((file, after));
     }
-    let request = |((repo, base), (provider, files)): ((&str, Option<&str>), (Provider, Vec<(&PinnedFile, &str)>))| {
+    let request = |((repo, base), (provider, files)): ((&str, Option<&str>), Changed<'_>)| {
         let lines = |(file, _): &(&PinnedFile, &str)| file.pins.pins.iter().map(|pin| line(file, pin)).collect::<Vec<_>>();
         PullRequest {
             provider,

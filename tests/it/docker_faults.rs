@@ -84,7 +84,7 @@ async fn an_engine_that_is_killed_is_a_transient_fault_and_the_next_build_tidies
 
     let digest = site.builder.build(&quick).await.unwrap();
     assert_eq!(site.client.digest(&site.image("quick")).await.unwrap(), digest);
-    assert_eq!(engine.containers(), [theirs.clone()]);
+    assert_eq!(engine.containers(), std::slice::from_ref(&theirs));
     assert!(!note.exists());
     engine.docker(&["rm", &theirs]);
 }

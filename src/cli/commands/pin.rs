@@ -107,7 +107,7 @@ fn told(context: &Context, plan: &PinPlan, done: Option<&BTreeSet<usize>>) {
         match verdict {
             Verdict::Pin(_) => {}
             Verdict::Waits(until) => {
-                text::say(&format!("waits: {} moved lately; its pins stay until {}", image.familiar(), written(*until)))
+                text::say(&format!("waits: {} moved lately; its pins stay until {}", image.familiar(), written(*until)));
             }
             Verdict::Unrecorded => {
                 text::say(&format!("unknown: {}: no digest is recorded; `plimsoll run --once` looks", image.familiar()));

@@ -217,8 +217,8 @@ mod tests {
         let found = references(&text, &options).unwrap();
         let pins = found.pinnable.iter().map(|place| (place.image.clone(), digest('b'))).collect();
         let out = pinned(&text, &found, &options, &pins).map_or("refused".to_owned(), |out| short(&out));
-        let whys: String = found.unpinnable.iter().map(|other| format!(" {}:{}: {}", other.line, short(&other.raw), other.why)).collect();
-        out + &whys
+        let whys = found.unpinnable.iter().map(|other| format!(" {}:{}: {}", other.line, short(&other.raw), other.why));
+        out + &whys.collect::<Vec<_>>().concat()
     }
 
     #[test]
