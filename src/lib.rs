@@ -4,6 +4,7 @@ pub mod base;
 pub mod cli;
 pub mod docker;
 pub mod folder;
+pub mod forge;
 pub mod format;
 pub mod git;
 pub mod model;

@@ -79,8 +79,14 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
         program: GitProgram::new([]),
     })?;
     let client = RegistryClient::new(RegistryOptions::default())?;
-    let world =
-        World { repository: repository.as_ref(), sources: None, registry: &client, clock: &SystemClock, progress: &Line::new(true) };
+    let world = World {
+        repository: repository.as_ref(),
+        sources: None,
+        forge: None,
+        registry: &client,
+        clock: &SystemClock,
+        progress: &Line::new(true),
+    };
     let mut memory = Memory::default();
 
     heading(context, "1. plimsoll plan");

@@ -11,6 +11,7 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
+use crate::forge::{ForgeSources, Forges};
 use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
 use crate::ports::Registry;
@@ -20,7 +21,8 @@ use crate::registry::{Offline, RegistryClient};
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
     repository: Box<dyn ConfigRepository>,
-    sources: Option<GitSources>,
+    sources: Option<ForgeSources>,
+    forges: Option<Forges>,
     registry: Box<dyn Registry>,
     clock: SystemClock,
     progress: Line,
@@ -47,8 +49,11 @@ impl Owned {
         })?;
         let registry: Box<dyn Registry> =
             if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
-        let sources = (!operator.offline).then(|| GitSources::new(program, &cache));
-        Ok(Self { repository, sources, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
+        // Their options are checked even when nobody is asked.
+        let forges = Forges::new(&settings::forges(operator, &cache)?);
+        let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
+        let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
+        Ok(Self { repository, sources, forges, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
     }
 
     /// As one pass sees it.
@@ -56,6 +61,7 @@ impl Owned {
         World {
             repository: self.repository.as_ref(),
             sources: self.sources.as_ref().map(|sources| sources as _),
+            forge: self.forges.as_ref().map(|forges| forges as _),
             registry: self.registry.as_ref(),
             clock: &self.clock,
             progress: &self.progress,

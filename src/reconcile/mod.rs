@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod pass;
 pub mod pins;
 mod read;
+mod workflows;
 
 pub use outcome::{Action, Change, Outcome, Status};
 pub use pass::{Memory, Options, World, pass};

@@ -11,7 +11,7 @@ use crate::model::remote_url::RemoteUrl;
 use crate::model::{CommitId, Digest, ImageName, ImageReference, RepoPath};
 use crate::plan::Observation;
 use crate::plan::observed::DockerfileFact;
-use crate::ports::{Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
+use crate::ports::{ForgeRepo, Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
 
 /// Largest Dockerfile, in bytes.
 const DOCKERFILE_LIMIT: u64 = 1 << 20;
@@ -37,7 +37,9 @@ pub(super) fn source_branch(build: &Build) -> Result<Option<SourceBranch>, Fault
         Provider::Git => repo.to_owned(),
     };
     RemoteUrl::parse(&url)?;
-    Ok(Some(SourceBranch { url, branch: build.source.branch.clone() }))
+    let provider = build.source.provider;
+    let forge = matches!(provider, Provider::Github | Provider::Gitlab).then(|| ForgeRepo { provider, repo: repo.to_owned() });
+    Ok(Some(SourceBranch { url, branch: build.source.branch.clone(), forge }))
 }
 
 /// Reads the source files that `known` does not have yet, one look per branch.

@@ -10,10 +10,12 @@ use super::message::message;
 use super::observe::{self, SourceFiles};
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
+use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
 use crate::plan::{Desired, Observation, Observed, Plan, Recorded, bases, planner, prune};
+use crate::ports::forge::Forge;
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
 
@@ -26,6 +28,8 @@ pub struct World<'a> {
     pub repository: &'a dyn Repository,
     /// Source repositories; `None` when offline.
     pub sources: Option<&'a dyn Sources>,
+    /// Forges; `None` when offline, or without a credential for any.
+    pub forge: Option<&'a dyn Forge>,
     /// Registries.
     pub registry: &'a dyn Registry,
     /// Time.
@@ -240,6 +244,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
     let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
+    diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
     diagnostics.extend(recorded.diagnostics);
     diagnostics.extend(plan.diagnostics.iter().cloned());
     diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));

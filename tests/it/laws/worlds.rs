@@ -131,7 +131,14 @@ impl Case {
     }
 
     pub fn pass_with(&self, options: &Options) -> Outcome {
-        let world = World { repository: &self.repository, sources: None, registry: &self.registry, clock: &self.clock, progress: &Unseen };
+        let world = World {
+            repository: &self.repository,
+            sources: None,
+            forge: None,
+            registry: &self.registry,
+            clock: &self.clock,
+            progress: &Unseen,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(pass(&world, options, &mut Memory::default()))
     }
