@@ -68,8 +68,12 @@ pub(super) struct PinArgs {
     pub(super) images: Vec<String>,
 
     /// Write the pins into the local checkout instead of printing a diff.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "pull_request")]
     pub(super) write: bool,
+
+    /// Open a pull request at the forge of each source repository, or bring the open one up to date.
+    #[arg(long)]
+    pub(super) pull_request: bool,
 }
 
 /// A directory.

@@ -85,7 +85,7 @@ impl Site {
     pub(crate) async fn order(&self, name: &str, dockerfile: &str, more: &str) -> Result<BuildOrder, Fault> {
         let entry = self.entry(name, dockerfile, more);
         let sources = GitSources::new(GitProgram::new([Protocol::File]), self.home.path());
-        let branch = SourceBranch { url: self.source.url(), branch: Some("main".to_owned()) };
+        let branch = SourceBranch { url: self.source.url(), branch: Some("main".to_owned()), forge: None };
         let context = sources.context(&branch, &plimsoll::docker::order::context_path(&entry).unwrap()).await?;
         let base = ImageReference::parse(&format!("{}/base:1", self.registry.host())).unwrap();
         let digests = BTreeMap::from([(base.clone(), self.client.digest(&base).await?)]);

@@ -24,6 +24,7 @@ mod loop_mode;
 mod malformed;
 mod once_file;
 mod once_parts;
+mod own_image;
 mod ownership;
 mod pin;
 mod readme;

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::support::github::{FakeGithub, TOKEN};
 use super::support::parts::are_there;
 use super::support::program::{Plimsoll, Ran};
 use super::support::registry::{Access, PARTS, RealRegistry, USER};
@@ -172,4 +173,35 @@ fn pins_in_a_source_repository_are_a_diff_of_that_repository() {
     std::fs::remove_dir_all(source.bare()).unwrap();
     let ran = site.run(&[&["pin", "far", "-o", "json"], &allowed[..]].concat()).expect(4).json();
     assert_eq!(ran["unknown"][0]["what"], "far");
+}
+
+#[test]
+fn pins_at_a_forge_are_one_pull_request_that_is_kept_up_to_date() {
+    let Some(site) = Site::new() else { return };
+    let (host, github) = (site.registry.host(), FakeGithub::start());
+    let dockerfile = format!("FROM {host}/node:22 AS a\nFROM a\n");
+    github.commit("acme/web", "main", &[("a/Dockerfile", &dockerfile), ("b/Dockerfile", &dockerfile)]);
+    let entry = |name: &str| {
+        format!(
+            "name: {name}\nregistry: ghcr.io\nrepository: acme/{name}\nsource: {{provider: github, repo: acme/web, branch: main, dockerfile: {name}/Dockerfile}}\n"
+        )
+    };
+    site.remote.commit("Enrol", &[("images.d/a.yaml", &entry("a")), ("images.d/b.yaml", &entry("b"))]);
+    let plimsoll = Plimsoll::new().with("PLIMSOLL_GITHUB_TOKEN", TOKEN);
+    let (api, url) = (github.api(), site.remote.url());
+    let run = |arguments: &[&str]| plimsoll.run(&[arguments, &["--repo", &url, "--github-api", &api]].concat());
+    run(&["--once"]);
+    for _ in 0..2 {
+        let ran = run(&["pin", "a", "b", "--pull-request"]).expect(0);
+        assert!(ran.stdout.starts_with("proposed acme/web: http"), "{}", ran.stdout);
+        assert_eq!(github.pulls().len(), 1);
+    }
+    for path in ["a/Dockerfile", "b/Dockerfile"] {
+        let pinned = github.file("acme/web", "plimsoll/pins-main", path).unwrap();
+        assert_eq!(pinned.replace(&format!("@{}", site.node), ""), dockerfile);
+        assert_ne!(pinned, dockerfile);
+        assert_eq!(github.file("acme/web", "main", path).unwrap(), dockerfile);
+    }
+    // Files of the config repository have no forge.
+    assert!(run(&["pin", "portal", "--pull-request"]).expect(4).stderr.contains("pull requests are for providers github and gitlab"));
 }

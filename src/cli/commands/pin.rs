@@ -23,9 +23,16 @@ use crate::reconcile::pins::{self, PinPlan, PinnedFile};
 /// Plans pins, and writes them when told to.
 pub(super) fn pin(context: &Context, args: &PinArgs) -> Result<u8, Fault> {
     let only = names(&args.images)?;
-    let plan = runtime()?.block_on(async {
+    let (plan, proposed) = runtime()?.block_on(async {
         let owned = world::Owned::open(&context.operator)?;
-        pins::plan(&owned.world(), &only).await
+        let world = owned.world();
+        let plan = pins::plan(&world, &only).await?;
+        let proposed = match (args.pull_request, world.forge) {
+            (false, _) => Vec::new(),
+            (true, Some(forge)) => pins::propose(forge, &plan).await,
+            (true, None) => return Err(Fault::new(Class::Config, "--pull-request needs a token or an App for a forge, and no --offline")),
+        };
+        Ok((plan, proposed))
     })?;
     let changed = plan.changed().count();
     let (mut done, mut failed) = (BTreeSet::new(), Vec::new());
@@ -37,16 +44,34 @@ pub(super) fn pin(context: &Context, args: &PinArgs) -> Result<u8, Fault> {
             }
         }
     }
+    let mut requests = Vec::new();
+    for (repository, result) in proposed {
+        match result {
+            Ok(url) => requests.push((repository, url)),
+            Err(fault) => failed.push(fault.of(&repository)),
+        }
+    }
+    if args.pull_request {
+        failed.extend(unproposed(&plan));
+    }
     match context.operator.output {
-        Format::Text => told(context, &plan, args.write.then_some(&done)),
-        format => output::structured(&structured(&plan, args.write.then_some(&done)), format),
+        Format::Text => {
+            told(context, &plan, args.write.then_some(&done), args.pull_request);
+            requests.iter().for_each(|(repository, url)| output::print(&format!("proposed {repository}: {}\n", printable(url))));
+        }
+        format => {
+            let mut document = structured(&plan, args.write.then_some(&done));
+            let requests: Vec<Value> = requests.iter().map(|(repository, url)| json!({"repository": repository, "url": url})).collect();
+            document["pullRequests"] = requests.into();
+            output::structured(&document, format);
+        }
     }
     for fault in &failed {
         text::fault(fault);
     }
     let wrong = plan.diagnostics.iter().any(|finding| finding.severity == Severity::Error);
     let unknown = wrong || plan.unknown.iter().any(crate::plan::Unknown::is_failure);
-    Ok(match (plan.invalid, args.write) {
+    Ok(match (plan.invalid, args.write || args.pull_request) {
         (true, _) => 3,
         (false, false) if changed > 0 => 2,
         _ if unknown || !failed.is_empty() => 4,
@@ -95,7 +120,18 @@ fn write(repo: &str, file: &PinnedFile, after: &str) -> Result<(), Fault> {
     write().map_err(|error| local(&error))
 }
 
-fn told(context: &Context, plan: &PinPlan, done: Option<&BTreeSet<usize>>) {
+/// Files with something to do in repositories that no forge is known for.
+fn unproposed(plan: &PinPlan) -> Vec<Fault> {
+    let nowhere = plan.changed().filter(|(file, _)| file.forge.is_none());
+    nowhere
+        .map(|(file, _)| {
+            Fault::new(Class::Config, format!("{}: pull requests are for providers github and gitlab", file.path))
+                .hint("without --pull-request, the diff is printed")
+        })
+        .collect()
+}
+
+fn told(context: &Context, plan: &PinPlan, done: Option<&BTreeSet<usize>>, proposing: bool) {
     text::diagnostics(&plan.diagnostics, context.err);
     for unknown in &plan.unknown {
         text::say(&format!("unknown: {}: {}", unknown.what, unknown.why.text));
@@ -124,6 +160,7 @@ fn told(context: &Context, plan: &PinPlan, done: Option<&BTreeSet<usize>>) {
         match done {
             Some(done) if done.contains(&index) => drop(writeln!(out, "wrote {}", file.path)),
             Some(_) => {}
+            None if proposing => {}
             None => {
                 if let Some(branch) = &file.branch {
                     let url = crate::git::shown(&branch.url).unwrap_or_else(|| foreign(&branch.url));
@@ -133,7 +170,7 @@ fn told(context: &Context, plan: &PinPlan, done: Option<&BTreeSet<usize>>) {
             }
         }
     }
-    if out.is_empty() && !plan.invalid {
+    if plan.changed().next().is_none() && !plan.invalid {
         out.push_str("nothing to pin\n");
     }
     if std::io::stdout().is_terminal() {
