@@ -1,5 +1,6 @@
 //! Floor 5: one pass from snapshot to outcome, and the loop around it.
 
+pub mod builds;
 pub mod changes;
 pub mod daemon;
 pub mod message;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use plimsoll::base::{Class, Fault};
 use plimsoll::docker::{DockerBuilder, DockerOptions, Making, OWNER_LABEL, order};
-use plimsoll::git::{GitProgram, GitSources};
+use plimsoll::git::{GitProgram, GitSources, RepositoryOptions};
 use plimsoll::model::remote_url::Protocol;
 use plimsoll::model::{Digest, Entry, ImageReference};
 use plimsoll::ports::builder::{BuildOrder, Builder};
 use plimsoll::ports::context::Contexts;
 use plimsoll::ports::{Progress, Registry, SourceBranch};
+use plimsoll::reconcile::builds::{Workshop, build};
 use plimsoll::registry::{DockerLogins, RegistryClient, RegistryOptions};
 
 use super::support::engine::{BASE, Engine, engine};
@@ -236,4 +237,51 @@ async fn a_base_that_moved_on_is_not_built_on() {
     assert!(site.client.digest(&site.image("late")).await.is_err_and(|fault| fault.class == Class::Missing));
     // Decided again with the new digest, it is built.
     site.build("late", "Dockerfile", "").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_entry_of_the_config_repository_is_built_from_its_commit_and_a_link_that_leads_out_is_refused() {
+    let Some(engine) = engine() else { return };
+    if !are_there(&PARTS) {
+        return;
+    }
+    let site = Site::new(&engine, Access::Open, &[("app/src/kept", "kept"), ("beside/Dockerfile", "FROM BASE\nCOPY src/kept /kept\n")]);
+    let host = site.registry.host();
+    let text = format!(
+        "- name: own\n  registry: {host}\n  repository: acme/own\n  source: {{provider: local, dockerfile: beside/Dockerfile, context: app}}\n"
+    );
+    let entry = plimsoll::format::images_yaml::read("images.yaml", text.as_bytes()).entries.remove(0);
+    let open = |location: String| {
+        plimsoll::git::open(RepositoryOptions {
+            location,
+            branch: None,
+            record_branch: None,
+            cache: site.home.path().to_owned(),
+            push: false,
+            signing_key: None,
+            program: GitProgram::new([Protocol::File]),
+        })
+        .unwrap()
+    };
+    // From a mirror and from a checkout.
+    for location in [site.source.url(), site.source.work().display().to_string()] {
+        let repository = open(location);
+        let commit = repository.snapshot().await.unwrap().config;
+        let shop = Workshop { sources: None, own: repository.as_ref(), builder: &site.builder };
+        let digest = build(shop, &commit, &entry, "1.0", &BTreeMap::new()).await.unwrap();
+        let image = ImageReference::parse(&format!("{host}/acme/own:1.0")).unwrap();
+        assert_eq!(site.client.digest(&image).await.unwrap(), digest);
+        assert_eq!(engine.docker(&["run", "--rm", "--network=none", &image.familiar(), "cat", "/kept"]), "kept");
+    }
+
+    std::os::unix::fs::symlink("../../etc/passwd", site.source.work().join("app/out")).unwrap();
+    site.commit(&[]);
+    let repository = open(site.source.url());
+    let commit = repository.snapshot().await.unwrap().config;
+    let shop = Workshop { sources: None, own: repository.as_ref(), builder: &site.builder };
+    let fault = build(shop, &commit, &entry, "1.0", &BTreeMap::new()).await.unwrap_err();
+    assert_eq!((fault.class, fault.text.as_str()), (Class::Config, "out is a symlink that leads out of the build context"));
+    site.commit(&[("app/.dockerignore", "out\n")]);
+    let commit = repository.snapshot().await.unwrap().config;
+    build(shop, &commit, &entry, "1.0", &BTreeMap::new()).await.unwrap();
 }

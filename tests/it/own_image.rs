@@ -39,7 +39,8 @@ fn the_dockerfile_reads_files_that_the_context_has() {
     assert_eq!(plimsoll::format::dockerfile::needs_buildkit(&text), None);
     let ignore =
         plimsoll::format::dockerignore::Dockerignore::parse(&std::fs::read_to_string(root.join(".dockerignore")).unwrap()).unwrap();
-    for sent in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/init/images.yaml", "benches/pass.rs", "examples/minimal/images.yaml"] {
+    for sent in ["Cargo.toml", "Cargo.lock", "src/main.rs", "templates/init/images.yaml", "benches/pass.rs", "examples/minimal/images.yaml"]
+    {
         assert!(!ignore.ignores(sent), "{sent}");
     }
     for kept in ["target/debug/plimsoll", ".git/config", "state/images/plimsoll.yaml"] {
