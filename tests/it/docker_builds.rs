@@ -16,11 +16,14 @@ use plimsoll::registry::{DockerLogins, RegistryClient, RegistryOptions};
 
 use super::support::engine::{BASE, Engine, engine};
 use super::support::parts::are_there;
-use super::support::registry::{Access, PARTS, RealRegistry, USER};
+use super::support::registry::{Access, PARTS, RealRegistry, User};
 use super::support::remote::Remote;
 
 /// Whoever owns the images of these tests.
 pub(crate) const OWNER: &str = "0123456789abcdef";
+
+/// Whatever the place of its signs in a header, base64 writes one of them as `+` or `/`, which engines do not read.
+const LOGIN: User = User { name: "canary-user", password: "canary~?>secret" };
 
 /// Nobody watches.
 struct Quiet;
@@ -42,7 +45,7 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn new(engine: &Engine, access: Access, files: &[(&str, &str)]) -> Self {
-        let registry = RealRegistry::start(access, USER);
+        let registry = RealRegistry::start(access, LOGIN);
         let home = tempfile::tempdir().unwrap();
         registry.write_docker_config(home.path());
         let base = format!("{}/base:1", registry.host());

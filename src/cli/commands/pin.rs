@@ -57,7 +57,9 @@ pub(super) fn pin(context: &Context, args: &PinArgs) -> Result<u8, Fault> {
     match context.operator.output {
         Format::Text => {
             told(context, &plan, args.write.then_some(&done), args.pull_request);
-            requests.iter().for_each(|(repository, url)| output::print(&format!("proposed {repository}: {}\n", printable(url))));
+            for (repository, url) in &requests {
+                output::print(&format!("proposed {repository}: {}\n", printable(url)));
+            }
         }
         format => {
             let mut document = structured(&plan, args.write.then_some(&done));
