@@ -1,5 +1,6 @@
 //! A real Docker engine of the tests' own: its data, network and socket apart from any other on this machine.
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::parts::{are_there, ignored, program};
+use super::parts::{are_there, program};
 use super::processes::within;
 
 /// What must be installed; the client is only there to set tests up and to look at what happened.
@@ -71,7 +72,8 @@ pub(crate) fn engine() -> Option<Held> {
         return None;
     }
     if !rustix::process::geteuid().is_root() {
-        ignored("a Docker engine needs root");
+        // Also in CI: not every runner gives root away.
+        let _ = writeln!(std::io::stderr(), "ignored: a Docker engine needs root");
         return None;
     }
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
