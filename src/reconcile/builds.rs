@@ -25,7 +25,7 @@ pub struct Workshop<'a> {
 /// what the tags of its bases pointed at when the build was decided on.
 ///
 /// # Errors
-/// `Offline` without sources; else those of [`Contexts`], [`docker::order`] and [`Builder`].
+/// `Offline` without sources; else those of [`Contexts`], [`docker::order()`] and [`Builder`].
 pub async fn build(
     shop: Workshop<'_>,
     config: &CommitId,
