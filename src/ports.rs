@@ -1,6 +1,7 @@
 //! Floor 3: what a pass needs from the outside, as narrow traits. Everything that does IO implements one of these.
 
 pub mod builder;
+pub mod context;
 pub mod forge;
 pub mod images;
 

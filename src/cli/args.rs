@@ -28,6 +28,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Show what a pass would change and why; exit 2 when there is something.
     Plan(PlanArgs),
+    /// Show which digest pins Dockerfiles should have; exit 2 when there is something to pin.
+    Pin(PinArgs),
     /// Check the config files of a directory; exit 3 on any error.
     Validate(DirectoryArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
@@ -60,6 +62,22 @@ pub(super) struct PlanArgs {
     /// Leave out the diffs of files.
     #[arg(long)]
     pub(super) no_diff: bool,
+}
+
+/// Options of `pin`.
+#[derive(Debug, Args)]
+pub(super) struct PinArgs {
+    /// Only the Dockerfiles of these managed images; all of them when none is named.
+    #[arg(value_name = "IMAGE")]
+    pub(super) images: Vec<String>,
+
+    /// Write the pins into the local checkout instead of printing a diff.
+    #[arg(long, conflicts_with = "pull_request")]
+    pub(super) write: bool,
+
+    /// Open a pull request at the forge of each source repository, or bring the open one up to date.
+    #[arg(long)]
+    pub(super) pull_request: bool,
 }
 
 /// A directory.

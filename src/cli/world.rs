@@ -12,15 +12,15 @@ use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
 use crate::forge::{ForgeSources, Forges};
-use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
+use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
-use crate::ports::{Registry, Repository};
+use crate::ports::Registry;
 use crate::reconcile::World;
 use crate::registry::{Offline, RegistryClient};
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
-    repository: Box<dyn Repository>,
+    repository: Box<dyn ConfigRepository>,
     sources: Option<ForgeSources>,
     forges: Option<Forges>,
     registry: Box<dyn Registry>,

@@ -1,6 +1,7 @@
 //! Floor 1: wire formats. Read with limits and positions, written canonically.
 
 pub mod dockerfile;
+pub mod dockerignore;
 mod fields;
 pub mod head;
 pub mod images_yaml;

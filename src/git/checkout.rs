@@ -19,6 +19,7 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::context::{Context, ContextPath, OwnContexts};
 use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
 
 /// Keys of the repository's own configuration that are honoured when its upstream is spoken to.
@@ -180,6 +181,12 @@ fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     }
     let branch = BranchName::parse(merge.strip_prefix("refs/heads/")?).ok()?;
     Some((RemoteUrl::parse(&url).ok()?, branch, extra))
+}
+
+impl OwnContexts for Checkout {
+    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
+        self.with(|repository| super::context::read(repository, commit, path))
+    }
 }
 
 impl Repository for Checkout {

@@ -2,6 +2,7 @@
 
 mod checkout;
 mod command;
+mod context;
 mod create;
 mod desk;
 mod mirror;
@@ -24,6 +25,7 @@ use crate::model::BlobId;
 use crate::model::branch::BranchName;
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::ports::Repository;
+use crate::ports::context::OwnContexts;
 
 pub use command::{GitCredentials, GitProgram};
 pub use create::create;
@@ -64,11 +66,16 @@ impl GitProgram {
     }
 }
 
+/// The config repository, for reading records and build contexts alike.
+pub trait ConfigRepository: Repository + OwnContexts {}
+
+impl<T: Repository + OwnContexts> ConfigRepository for T {}
+
 /// Opens the config repository. The operator named it, so any protocol that is safe may be spoken.
 ///
 /// # Errors
 /// When the location is none, or the mirror can't be made.
-pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
+pub fn open(options: RepositoryOptions) -> Result<Box<dyn ConfigRepository>, Fault> {
     // What git fetched it has checked; hashing each object again at each read would cost more than parsing it.
     git2::opts::strict_hash_verification(false);
     let url = RemoteUrl::parse(&options.location)?;

@@ -13,6 +13,7 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::context::{Context, ContextPath, OwnContexts};
 use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
 
 /// Where the record head that was last seen is remembered.
@@ -162,6 +163,12 @@ impl Remote {
 fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
     let made_from = tip.and_then(|tip| trailer(repository, tip, "Plimsoll-Snapshot")).and_then(|id| Oid::from_str(&id).ok());
     made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
+}
+
+impl OwnContexts for Remote {
+    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
+        self.with(|repository| super::context::read(repository, commit, path))
+    }
 }
 
 impl Repository for Remote {

@@ -8,6 +8,7 @@ pub mod bases;
 pub mod desired;
 pub mod enrollment;
 pub mod observed;
+pub mod pins;
 pub mod planner;
 pub mod prune;
 pub mod reason;

@@ -1,11 +1,13 @@
 //! Floor 5: one pass from snapshot to outcome, and the loop around it.
 
+pub mod builds;
 pub mod changes;
 pub mod daemon;
 pub mod message;
 pub mod observe;
 pub mod outcome;
 pub mod pass;
+pub mod pins;
 mod read;
 mod workflows;
 

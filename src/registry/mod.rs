@@ -21,6 +21,7 @@ mod flights;
 mod gate;
 mod images;
 mod link;
+mod login;
 pub mod loopback;
 mod manifest;
 mod near;
@@ -38,6 +39,7 @@ mod waits;
 mod wire;
 
 pub use client::RegistryClient;
+pub use login::DockerLogins;
 pub use loopback::LoopbackRegistry;
 pub use offline::Offline;
 pub use options::RegistryOptions;

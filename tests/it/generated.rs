@@ -36,7 +36,7 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    for command in ["", "run", "plan", "validate", "render", "init", "schema", "inspect image", "demo"] {
+    for command in ["", "run", "plan", "pin", "validate", "render", "init", "schema", "inspect image", "demo"] {
         let arguments: Vec<&str> = command.split(' ').chain(["-h"]).filter(|word| !word.is_empty()).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
@@ -45,7 +45,7 @@ fn command_line() {
     }
     let _ = write!(
         out,
-        "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
+        "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`, `pin`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
     );
     fresh("docs/reference/cli.md", &out.replace("## plimsoll \n", "## plimsoll\n"));
 }

@@ -5,6 +5,8 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod docker_builds;
+mod docker_faults;
 mod examples;
 mod faults;
 mod forge_app;
@@ -22,7 +24,9 @@ mod loop_mode;
 mod malformed;
 mod once_file;
 mod once_parts;
+mod own_image;
 mod ownership;
+mod pin;
 mod readme;
 mod record_branch;
 mod registry_cache;

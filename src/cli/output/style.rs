@@ -56,7 +56,7 @@ impl Style {
 
 /// Text of others as one may show it: what a terminal would obey, or what would turn the reading order round, is
 /// written as an escape.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(in super::super) fn printable(text: &str) -> Cow<'_, str> {
     let obeyed =
         |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(obeyed) {

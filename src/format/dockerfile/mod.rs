@@ -4,6 +4,8 @@
 //! heredocs are taken off (`heredoc`, `flags`), words are expanded (`expand`), stages are resolved
 //! (`stages`). Nothing is ever run or fetched.
 
+mod buildkit;
+pub mod edit;
 mod expand;
 mod flags;
 mod heredoc;
@@ -13,6 +15,8 @@ mod stages;
 mod tests;
 
 use std::collections::BTreeMap;
+
+pub use buildkit::needs_buildkit;
 
 use crate::model::ImageReference;
 
