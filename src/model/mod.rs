@@ -14,6 +14,7 @@ pub mod repo_path;
 pub mod settings;
 pub mod snapshot;
 pub mod state;
+pub mod tags;
 pub mod value;
 
 pub use delay::Delay;

@@ -1,20 +1,33 @@
 //! Dockerfiles as BuildKit reads them: which images a build uses, and where it would be refused.
 //!
-//! The layers follow BuildKit's own: physical lines are joined into instructions (`lines`), flags and
-//! heredocs are taken off (`heredoc`, `flags`), words are expanded (`expand`), stages are resolved
-//! (`stages`). Nothing is ever run or fetched.
+//! The layers follow BuildKit's own, and so does the order in which faults are found: physical lines are joined
+//! into instructions (`directives`, `lines`, `node`, `heredoc`), each instruction is checked (`instruction`,
+//! `flags`, `mount`), words are expanded (`globals`, `words`, `pattern`), stages are resolved (`stages`), and
+//! what the target needs is gone through (`dispatch`). Nothing is ever run or fetched.
 
-mod expand;
+mod directives;
+mod dispatch;
 mod flags;
+mod globals;
 mod heredoc;
+mod instruction;
 mod lines;
+mod mount;
+mod node;
+mod pattern;
+mod platform;
 mod stages;
+mod words;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use crate::model::ImageReference;
+
+pub use directives::Syntax;
+
+type Refused<T> = Result<T, DockerfileError>;
 
 /// What a build is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,6 +146,8 @@ pub struct Stage {
     pub line: usize,
     /// What FROM says, before expansion.
     pub base_raw: String,
+    /// The same, expanded.
+    pub base_name: String,
     /// What it begins from.
     pub base: Base,
     /// Its `--platform`, expanded.
@@ -169,6 +184,15 @@ pub struct ImageUse {
     pub image: ImageReference,
 }
 
+/// An ARG before the first FROM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalArg {
+    /// Its name.
+    pub name: String,
+    /// Its value, `None` when nothing sets it.
+    pub value: Option<String>,
+}
+
 /// A Dockerfile, resolved for one build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dockerfile {
@@ -178,8 +202,10 @@ pub struct Dockerfile {
     pub images: Vec<ImageUse>,
     /// Indexes of the stages that the target needs.
     pub reachable: std::collections::BTreeSet<usize>,
-    /// Names of ARGs that FROM lines use and nothing sets.
+    /// Names of ARGs that FROM lines use and nothing sets, also where the line has a default for them.
     pub unresolved: std::collections::BTreeSet<String>,
+    /// ARGs before the first FROM, in order.
+    pub global_args: Vec<GlobalArg>,
 }
 
 /// Reads a Dockerfile and resolves it for a build.
@@ -187,7 +213,24 @@ pub struct Dockerfile {
 /// # Errors
 /// [`DockerfileError`] where BuildKit would refuse the file, with the line of the instruction.
 pub fn read(text: &str, options: &BuildOptions) -> Result<Dockerfile, DockerfileError> {
-    stages::resolve(&lines::instructions(text)?, options)
+    stages::resolve(lines::parse(text)?, options)
+}
+
+/// The frontend a file asks for with `# syntax=`, whether or not the rest of the file is right.
+pub fn syntax(text: &str) -> Option<Syntax> {
+    directives::syntax(text)
+}
+
+/// The file's escape character: the backslash unless `# escape=` says otherwise.
+pub fn escape(text: &str) -> char {
+    let mut directives = directives::Directives::default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A line that is no directive, or a bad one, ends them.
+    let _ended = text.lines().try_for_each(|line| {
+        let looked = directives.look(line.trim_start());
+        if directives.is_done() || looked.is_err() { Err(()) } else { Ok(()) }
+    });
+    directives.escape.unwrap_or('\\')
 }
 
 /// The images that a build of the target uses, in order, each once. What ONBUILD holds is used by others.
