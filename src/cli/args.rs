@@ -30,6 +30,8 @@ pub(super) enum Command {
     Validate(DirectoryArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
+    /// Show what Plimsoll makes of a Dockerfile, of image references, or of tags.
+    Inspect(super::inspect_args::InspectArgs),
     /// Write a first `plimsoll.yaml` and `images.yaml`; what is there stays.
     Init(DirectoryArgs),
     /// Print the JSON Schema of a config file.

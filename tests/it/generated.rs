@@ -36,8 +36,9 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    for command in ["", "run", "plan", "validate", "render", "init", "schema", "demo"] {
-        let arguments: Vec<&str> = [command, "-h"].into_iter().filter(|word| !word.is_empty()).collect();
+    for command in ["", "run", "plan", "validate", "render", "inspect dockerfile", "inspect ref", "inspect tags", "init", "schema", "demo"]
+    {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["-h"]).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
         let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };

@@ -15,6 +15,7 @@ mod loop_mode;
 mod malformed;
 mod once_file;
 mod once_parts;
+mod oracle;
 mod ownership;
 mod readme;
 mod record_branch;

@@ -157,6 +157,11 @@ func faultOf(err error) *fault {
 			break
 		}
 	}
+	// Fields of a mount are read when stages are resolved, those of a device with the instruction.
+	if out.Kind == "mount" && strings.HasPrefix(out.Message, "dockerfile parse error") &&
+		(strings.Contains(out.Message, "key") || strings.Contains(out.Message, "invalid value")) {
+		out.Kind = "flag"
+	}
 	var located *parser.LocationError
 	if errors.As(err, &located) && len(located.Locations) > 0 && len(located.Locations[0]) > 0 {
 		out.Line = located.Locations[0][0].Start.Line
@@ -187,11 +192,13 @@ func inspectDockerfile(q question) any {
 		}
 	}
 	target, err := platformOf(q.Platform)
-	if err == nil && q.BuildPlatform == "" {
-		q.BuildPlatform = platforms.Format(*target)
+	build := target
+	if q.BuildPlatform != "" {
+		var buildErr error
+		build, buildErr = platformOf(q.BuildPlatform)
+		err = errors.Join(err, buildErr)
 	}
-	build, buildErr := platformOf(q.BuildPlatform)
-	if err = errors.Join(err, buildErr); err != nil {
+	if err != nil {
 		out.Error = &fault{Kind: "platform", Line: 1, Message: err.Error()}
 		return out
 	}

@@ -27,6 +27,7 @@ type tag struct {
 	Tag       string   `json:"tag"`
 	Created   string   `json:"created"`
 	Platforms []string `json:"platforms"`
+	date      time.Time
 }
 
 type tagsAnswer struct {
@@ -123,16 +124,14 @@ func selectTags(s scenario) any {
 		slices.SortStableFunc(tags, reversed)
 	case "NewestBuild":
 		tags = slices.DeleteFunc(tags, func(candidate tag) bool { return !fits(candidate) })
-		dates := map[string]time.Time{}
-		for _, candidate := range tags {
-			date, err := time.Parse(time.RFC3339Nano, candidate.Created)
-			if err != nil && candidate.Created != "" {
+		for i := range tags {
+			var err error
+			if tags[i].date, err = time.Parse(time.RFC3339Nano, tags[i].Created); err != nil && tags[i].Created != "" {
 				out.Error = "created"
 				return out
 			}
-			dates[candidate.Tag] = date
 		}
-		slices.SortStableFunc(tags, func(a, b tag) int { return cmp.Or(dates[b.Tag].Compare(dates[a.Tag]), reversed(a, b)) })
+		slices.SortStableFunc(tags, func(a, b tag) int { return cmp.Or(b.date.Compare(a.date), reversed(a, b)) })
 	default:
 		out.Error = "strategy"
 		return out

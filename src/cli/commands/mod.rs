@@ -2,6 +2,7 @@
 
 mod directory;
 mod init;
+mod inspect;
 mod run;
 
 use tracing_subscriber::EnvFilter;
@@ -35,6 +36,7 @@ pub(super) fn run(cli: Cli) -> u8 {
         Some(Command::Plan(args)) => run::plan(&context, &args),
         Some(Command::Validate(args)) => directory::validate(&context, &args),
         Some(Command::Render(args)) => directory::render(&context, &args),
+        Some(Command::Inspect(args)) => inspect::inspect(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
         Some(Command::Demo(args)) => super::demo::demo(&context, &args),

@@ -29,11 +29,11 @@ impl Style {
         if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    pub(super) fn good(self, text: &str) -> String {
+    pub(in super::super) fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    pub(super) fn bad(self, text: &str) -> String {
+    pub(in super::super) fn bad(self, text: &str) -> String {
         self.paint("31", text)
     }
 
@@ -45,18 +45,18 @@ impl Style {
         self.paint("1", text)
     }
 
-    pub(super) fn strong(self, text: &str) -> String {
+    pub(in super::super) fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    pub(super) fn faint(self, text: &str) -> String {
+    pub(in super::super) fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
 }
 
 /// Text of others as one may show it: what a terminal would obey, or what would turn the reading order round, is
 /// written as an escape.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(in super::super) fn printable(text: &str) -> Cow<'_, str> {
     let obeyed =
         |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if !text.contains(obeyed) {

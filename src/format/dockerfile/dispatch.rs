@@ -58,11 +58,11 @@ pub(super) fn run(
         let mut env = state.base.and_then(|base| environments.get(&base)).map_or_else(fresh, Clone::clone);
         for command in &state.commands {
             let Some(node) = resolver.node(command.at) else { continue };
-            let stage = Stage { resolver, index: *index, command };
+            let here = Stage { resolver, index: *index, command };
             match node.verb {
-                Verb::Env => stage.env(node, &mut env)?,
-                Verb::Arg => stage.arg(node, &mut env, globals, given)?,
-                _ => stage.check(node, &env)?,
+                Verb::Env => here.env(node, &mut env)?,
+                Verb::Arg => here.arg(node, &mut env, globals, given)?,
+                _ => here.check(node, &env)?,
             }
         }
         environments.insert(*index, env);

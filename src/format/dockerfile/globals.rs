@@ -7,12 +7,31 @@ use super::platform::Platform;
 use super::words::{Lexer, Variable, is_plain};
 use super::{BuildOptions, DockerfileError, ErrorKind, GlobalArg, Refused};
 
+/// What a build runs on and builds for.
+pub(super) struct Platforms {
+    target: Platform,
+    build: Platform,
+}
+
+impl Platforms {
+    /// Reads the platforms of a build, which come before anything in the file.
+    pub(super) fn of(options: &BuildOptions) -> Refused<Self> {
+        let platform = |text: &str| {
+            Platform::parse(text)
+                .map(Platform::normalised)
+                .ok_or_else(|| DockerfileError::new(ErrorKind::Platform, 1, format!("`{text}` is no platform of the form os/arch")))
+        };
+        let target = platform(options.platform.as_deref().unwrap_or("linux/amd64"))?;
+        let build = options.build_platform.as_deref().map_or_else(|| Ok(target.clone()), platform)?;
+        Ok(Self { target, build })
+    }
+}
+
 /// What FROM lines can use.
 pub(super) struct Globals<'o> {
     given: &'o std::collections::BTreeMap<String, String>,
     values: HashMap<String, String>,
-    target: Platform,
-    build: Platform,
+    platforms: Platforms,
     target_stage: String,
     escape: char,
     /// What was declared, in order.
@@ -22,21 +41,10 @@ pub(super) struct Globals<'o> {
 }
 
 impl<'o> Globals<'o> {
-    pub(super) fn new(options: &'o BuildOptions, target_stage: &str, escape: char) -> Refused<Self> {
-        let platform = |text: Option<&str>| {
-            let text = text.unwrap_or("linux/amd64");
-            Platform::parse(text)
-                .map(Platform::normalised)
-                .ok_or_else(|| DockerfileError::new(ErrorKind::Platform, 1, format!("`{text}` is no platform of the form os/arch")))
-        };
-        let target = platform(options.platform.as_deref())?;
-        let build = match options.build_platform.as_deref() {
-            None => target.clone(),
-            given => platform(given)?,
-        };
+    pub(super) fn new(options: &'o BuildOptions, platforms: Platforms, target_stage: &str, escape: char) -> Self {
         let target_stage = if target_stage.is_empty() { "default" } else { target_stage }.to_owned();
         let (values, declared, unresolved) = (HashMap::new(), Vec::new(), BTreeSet::new());
-        Ok(Self { given: &options.build_args, values, target, build, target_stage, escape, declared, unresolved })
+        Self { given: &options.build_args, values, platforms, target_stage, escape, declared, unresolved }
     }
 
     /// The value of an ARG.
@@ -52,8 +60,8 @@ impl<'o> Globals<'o> {
             return Some(self.target_stage.clone());
         }
         let (platform, rest) = match name.strip_prefix("TARGET") {
-            Some(rest) => (&self.target, rest),
-            None => (&self.build, name.strip_prefix("BUILD")?),
+            Some(rest) => (&self.platforms.target, rest),
+            None => (&self.platforms.build, name.strip_prefix("BUILD")?),
         };
         Some(match rest {
             "PLATFORM" if name.starts_with('T') => platform.full_text(),

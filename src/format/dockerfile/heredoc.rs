@@ -64,8 +64,8 @@ pub(super) fn operator(word: &str) -> Result<Option<Operator>, String> {
     let words = |quotes| Lexer::new('\\', &|_| None).raw(Raw { quotes, escapes: false, unset: true }).words(rest);
     let plain = words(false)?;
     let [name] = plain.as_slice() else { return Ok(None) };
-    let quoted = words(true)?;
-    let [with_quotes] = quoted.as_slice() else { return Err(format!("`{word}` is split in two ways")) };
+    let kept = words(true)?;
+    let [with_quotes] = kept.as_slice() else { return Err(format!("`{word}` is split in two ways")) };
     let quotes = |text: &str| text.matches(['\'', '"']).count();
     Ok(Some(Operator { expand: quotes(name) == quotes(with_quotes), name: name.clone(), chomp }))
 }

@@ -62,9 +62,8 @@ pub(super) fn check<'n>(node: &'n Node<'_>, escape: char) -> Refused<Option<(&'n
             flags::check(node)?;
             run(node)?;
         }
-        Verb::Cmd | Verb::Entrypoint => flags::check(node)?,
         Verb::Expose if rest.is_empty() => return syntax("EXPOSE requires at least one argument"),
-        Verb::Expose => flags::check(node)?,
+        Verb::Expose | Verb::Cmd | Verb::Entrypoint => flags::check(node)?,
         Verb::Volume => volume(node)?,
         Verb::Shell => {
             flags::check(node)?;
@@ -149,18 +148,18 @@ fn volume(node: &Node<'_>) -> Refused<()> {
 fn healthcheck(node: &Node<'_>) -> Refused<()> {
     let refused = |why: String| Err(DockerfileError::new(ErrorKind::InstructionSyntax, node.line, why));
     let (kind, command) = node::healthcheck(node.rest());
-    let none = node.json.as_ref().map_or(command.is_empty(), Vec::is_empty);
+    let bare = node.json.as_ref().map_or(command.is_empty(), Vec::is_empty);
     if kind.is_empty() {
         return refused("HEALTHCHECK requires at least one argument".to_owned());
     }
     if kind.eq_ignore_ascii_case("NONE") {
-        return if none { Ok(()) } else { refused("HEALTHCHECK NONE takes no arguments".to_owned()) };
+        return if bare { Ok(()) } else { refused("HEALTHCHECK NONE takes no arguments".to_owned()) };
     }
     flags::check(node)?;
     if !kind.eq_ignore_ascii_case("CMD") {
         return refused(format!("HEALTHCHECK knows CMD and NONE, not `{kind}`"));
     }
-    if none {
+    if bare {
         return refused("HEALTHCHECK CMD lacks its command".to_owned());
     }
     for name in ["interval", "timeout", "start-period", "start-interval"] {

@@ -84,7 +84,7 @@ pub(super) fn parse(text: &str) -> Refused<Parsed<'_>> {
         }
         let mut node = node::read(joined, start, escape)?;
         if node.takes_heredocs() && node.joined.contains("<<") {
-            for opened in heredoc::of(&node.joined).map_err(|why| DockerfileError::new(ErrorKind::Heredoc, start, why))? {
+            for opened in heredoc::of(&node.joined).map_err(|why| DockerfileError::new(ErrorKind::Substitution, start, why))? {
                 let body = opened.body(&mut lines, start)?;
                 node.heredocs.push(body);
             }

@@ -2,7 +2,7 @@
 //!
 //! The layers follow BuildKit's own, and so does the order in which faults are found: physical lines are joined
 //! into instructions (`directives`, `lines`, `node`, `heredoc`), each instruction is checked (`instruction`,
-//! `flags`, `mount`), words are expanded (`globals`, `words`, `pattern`), stages are resolved (`stages`), and
+//! `flags`, `mount`), words are expanded (`globals`, `words`, `pattern`), stages are resolved (`stages`, `onbuild`), and
 //! what the target needs is gone through (`dispatch`). Nothing is ever run or fetched.
 
 mod directives;
@@ -14,12 +14,13 @@ mod instruction;
 mod lines;
 mod mount;
 mod node;
+mod onbuild;
 mod pattern;
 mod platform;
 mod stages;
-mod words;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -213,7 +214,8 @@ pub struct Dockerfile {
 /// # Errors
 /// [`DockerfileError`] where BuildKit would refuse the file, with the line of the instruction.
 pub fn read(text: &str, options: &BuildOptions) -> Result<Dockerfile, DockerfileError> {
-    stages::resolve(lines::parse(text)?, options)
+    let platforms = globals::Platforms::of(options)?;
+    stages::resolve(lines::parse(text)?, options, platforms)
 }
 
 /// The frontend a file asks for with `# syntax=`, whether or not the rest of the file is right.

@@ -72,8 +72,8 @@ pub(super) fn check_early(text: &str) -> Checked<()> {
 /// Where a mount comes from, as it is written.
 pub(super) fn from(text: &str) -> String {
     let fields = fields(text).unwrap_or_default();
-    let found = fields.iter().filter_map(|field| field.split_once('=')).filter(|(key, _)| key.to_lowercase() == "from");
-    found.last().map_or_else(String::new, |(_, value)| value.to_owned())
+    let mut found = fields.iter().rev().filter_map(|field| field.split_once('='));
+    found.find(|(key, _)| key.to_lowercase() == "from").map_or_else(String::new, |(_, value)| value.to_owned())
 }
 
 /// Reads a mount, its values expanded.

@@ -91,9 +91,7 @@ impl Node<'_> {
             rest: self.rest,
             flags: self.flags,
             json: self.json,
-            heredocs: heredocs
-                .map(|heredoc| Heredoc { operator: heredoc.operator, body: Cow::Owned(heredoc.body.into_owned()) })
-                .collect(),
+            heredocs: heredocs.map(|heredoc| Heredoc { operator: heredoc.operator, body: Cow::Owned(heredoc.body.into_owned()) }).collect(),
             trigger: self.trigger,
         }
     }

@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::globals::Globals;
+use super::globals::{Globals, Platforms};
 use super::instruction;
-use super::lines::{self, Parsed};
+use super::lines::Parsed;
 use super::node::{Node, Verb};
 use super::platform::Platform;
 use super::{Base, BuildOptions, Dockerfile, DockerfileError, ErrorKind, ImageUse, Refused, Stage, UseKind, dispatch, flags, mount, words};
 use crate::model::ImageReference;
 
 /// The name of no image.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 
 /// Where an instruction stands: in the file, or in what ONBUILD triggered.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub(super) struct State {
     /// An image in COPY or a mount: how, and in which stage.
     stands_in: Option<(UseKind, usize)>,
     /// Whether what ONBUILD of its base holds is already among its commands.
-    triggered: bool,
+    pub(super) triggered: bool,
 }
 
 impl State {
@@ -67,7 +67,7 @@ impl State {
 /// Everything that is being resolved.
 pub(super) struct Resolver<'a> {
     nodes: Vec<Node<'a>>,
-    triggered: Vec<Node<'static>>,
+    pub(super) triggered: Vec<Node<'static>>,
     pub(super) escape: char,
     pub(super) states: Vec<State>,
     names: HashMap<String, usize>,
@@ -78,7 +78,7 @@ pub(super) struct Resolver<'a> {
 }
 
 /// Resolves all stages for one build.
-pub(super) fn resolve(parsed: Parsed<'_>, options: &BuildOptions) -> Refused<Dockerfile> {
+pub(super) fn resolve(parsed: Parsed<'_>, options: &BuildOptions, platforms: Platforms) -> Refused<Dockerfile> {
     let Parsed { escape, nodes } = parsed;
     let mut from = Vec::new();
     for (index, node) in nodes.iter().enumerate() {
@@ -95,7 +95,7 @@ pub(super) fn resolve(parsed: Parsed<'_>, options: &BuildOptions) -> Refused<Doc
         return Err(DockerfileError::new(ErrorKind::NoStage, line, "the file has no FROM"));
     };
     let target_stage = options.target.clone().filter(|target| !target.is_empty()).or(last_name).unwrap_or_default();
-    let mut globals = Globals::new(options, &target_stage, escape)?;
+    let mut globals = Globals::new(options, platforms, &target_stage, escape);
     for node in nodes.iter().take(first) {
         globals.declare(node)?;
     }
@@ -180,7 +180,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
         if let Some(found) = self.names.get(name) {
             return Some(*found);
         }
@@ -208,8 +208,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn need(&mut self, stage: usize, sources: &[usize], line: usize) {
-        let Some(state) = self.states.get_mut(stage) else { return };
+    pub(super) fn need(&mut self, index: usize, sources: &[usize], line: usize) {
+        let Some(state) = self.states.get_mut(index) else { return };
         for source in sources {
             match state.needs.iter_mut().find(|(known, _)| known == source) {
                 Some((_, last)) => *last = line,
@@ -219,7 +219,7 @@ impl<'a> Resolver<'a> {
     }
 
     /// The states an instruction takes from. Images become states of their own, which indexes can then mean.
-    fn sources(&mut self, at: At, line: usize, stage: usize) -> Refused<Vec<usize>> {
+    pub(super) fn sources(&mut self, at: At, line: usize, stage: usize) -> Refused<Vec<usize>> {
         let Some(node) = self.node(at) else { return Ok(Vec::new()) };
         match node.verb {
             Verb::Copy => {
@@ -242,12 +242,11 @@ impl<'a> Resolver<'a> {
                 // All are looked up before any is added.
                 for from in from {
                     let from = if from.is_empty() { SCRATCH.to_owned() } else { from };
-                    match self.find(&from) {
-                        Some(found) => states.push(found),
-                        None => {
-                            states.push(self.states.len() + new.len());
-                            new.push(from);
-                        }
+                    if let Some(found) = self.find(&from) {
+                        states.push(found);
+                    } else {
+                        states.push(self.states.len() + new.len());
+                        new.push(from);
                     }
                 }
                 for from in new {
@@ -260,7 +259,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn stand_in(&mut self, name: String, kind: UseKind, stage: usize, line: usize) -> usize {
-        let state = State {
+        self.states.push(State {
             name: None,
             base: None,
             base_name: name.clone(),
@@ -272,8 +271,7 @@ impl<'a> Resolver<'a> {
             image: None,
             stands_in: Some((kind, stage)),
             triggered: false,
-        };
-        self.states.push(state);
+        });
         self.states.len() - 1
     }
 
@@ -357,34 +355,6 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Puts what ONBUILD of the base holds before a stage's own instructions. Says whether that needs more states.
-    fn trigger(&mut self, index: usize) -> Refused<bool> {
-        let Some((base, line)) = self.states.get(index).filter(|state| !state.triggered).and_then(|s| Some((s.base?, s.line))) else {
-            return Ok(false);
-        };
-        let held: Vec<String> = self.states.get(base).map_or_else(Vec::new, |base| {
-            let nodes = base.commands.iter().filter_map(|command| self.node(command.at));
-            nodes.filter(|node| node.verb == Verb::Onbuild).map(trigger_text).collect()
-        });
-        let mut commands = Vec::with_capacity(held.len());
-        let mut more = false;
-        for text in held {
-            let node = trigger_node(&text, line)?;
-            self.triggered.push(node);
-            let at = At::Triggered(self.triggered.len() - 1);
-            let sources = self.sources(at, line, index)?;
-            self.need(index, &sources, line);
-            more |= !sources.is_empty();
-            commands.push(Command { at, line, sources });
-        }
-        if let Some(state) = self.states.get_mut(index) {
-            state.triggered = true;
-            commands.append(&mut state.commands);
-            state.commands = commands;
-        }
-        Ok(more)
-    }
-
     fn told(self, reachable: BTreeSet<usize>, globals: Globals<'_>) -> Dockerfile {
         let mut images = Vec::new();
         for (index, state) in self.states.iter().enumerate() {
@@ -418,30 +388,6 @@ impl<'a> Resolver<'a> {
             global_args: globals.declared,
         }
     }
-
-    /// Images that ONBUILD of a stage names. What can't be read is refused only where it is triggered.
-    fn held_images(&self, stage: usize, images: &mut Vec<ImageUse>) {
-        let commands = self.states.get(stage).map_or(&[][..], |state| &state.commands);
-        for node in commands.iter().filter_map(|command| self.node(command.at)).filter(|node| node.verb == Verb::Onbuild) {
-            if !matches!(node.trigger, Some((Verb::Copy | Verb::Run, ..))) {
-                continue;
-            }
-            let Ok(held) = trigger_node(&trigger_text(node), node.line) else { continue };
-            let named: Vec<String> = match held.verb {
-                Verb::Copy => flags::value(&held, "from").filter(|from| index(from).is_none()).map(str::to_owned).into_iter().collect(),
-                _ => flags::values(&held, "mount").map(mount::from).collect(),
-            };
-            let kind = if held.verb == Verb::Copy { UseKind::OnbuildCopy } else { UseKind::OnbuildMount };
-            for raw in named {
-                if raw != SCRATCH
-                    && self.find(&raw).is_none()
-                    && let Ok(image) = ImageReference::parse(&raw)
-                {
-                    images.push(ImageUse { kind, stage, line: node.line, raw, image });
-                }
-            }
-        }
-    }
 }
 
 /// `COPY --from=` takes no variables, quotes or escapes.
@@ -449,7 +395,8 @@ fn check_copy_from(from: &str, escape: char, line: usize) -> Refused<()> {
     if words::is_plain(from, escape) {
         return Ok(());
     }
-    let expanded = words::Lexer::new(escape, &|_| None).text(from).map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?;
+    let expanded =
+        words::Lexer::new(escape, &|_| None).text(from).map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?;
     if expanded == from {
         return Ok(());
     }
@@ -457,33 +404,6 @@ fn check_copy_from(from: &str, escape: char, line: usize) -> Refused<()> {
 }
 
 /// A number as Go reads it: digits, perhaps with a sign.
-fn index(text: &str) -> Option<i64> {
+pub(super) fn index(text: &str) -> Option<i64> {
     text.strip_prefix('+').filter(|rest| !rest.starts_with(['+', '-'])).unwrap_or(text).parse().ok()
-}
-
-/// What ONBUILD triggers, heredocs behind it.
-fn trigger_text(node: &Node<'_>) -> String {
-    let text = node.joined.trim_start_matches(super::directives::BLANKS);
-    let text = text.get("ONBUILD".len()..).unwrap_or_default();
-    let mut out = text.trim_start_matches(super::directives::BLANKS).to_owned();
-    for heredoc in &node.heredocs {
-        out.push('\n');
-        out.push_str(&heredoc.body);
-        out.push_str(&heredoc.operator.name);
-    }
-    out
-}
-
-/// Reads what ONBUILD triggers, as if it stood at `line`. The escape character is the backslash again.
-fn trigger_node(text: &str, line: usize) -> Refused<Node<'static>> {
-    let at_line = |error: DockerfileError| DockerfileError { line, ..error };
-    let mut nodes = lines::parse(text).map_err(at_line)?.nodes;
-    let (Some(node), true) = (nodes.pop(), nodes.is_empty()) else {
-        return Err(DockerfileError::new(ErrorKind::Onbuild, line, "ONBUILD triggers more than one instruction"));
-    };
-    let node = node.at(line);
-    match instruction::check(&node, '\\').map_err(at_line)? {
-        Some(_) => Err(DockerfileError::new(ErrorKind::Onbuild, line, "ONBUILD can't trigger FROM")),
-        None => Ok(node.into_owned()),
-    }
 }

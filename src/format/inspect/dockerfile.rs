@@ -66,6 +66,7 @@ pub struct GlobalArg {
 /// A stage.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(clippy::struct_field_names, reason = "the names are the JSON's")]
 pub struct Stage {
     /// Place in the file, from 0.
     pub index: usize,

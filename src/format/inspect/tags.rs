@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::fault::foreign;
 use crate::model::Strategy;
-use crate::model::tags::{Candidate, DISCOVERY_LIMIT, Selector, Wish};
+use crate::model::tags::{Candidate, DISCOVERY_LIMIT, Rejection, Selector, Verdict, Wish};
 
 /// One question: a wish, in Kargo's words, and the tags there are.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,6 +32,7 @@ pub struct Scenario {
 
 /// One tag.
 #[derive(Debug, Clone, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names are the JSON's")]
 pub struct Tag {
     /// Its name.
     pub tag: String,
@@ -98,13 +99,26 @@ fn chosen(scenario: Scenario) -> Result<Vec<String>, &'static str> {
         platform: scenario.platform,
     };
     let selector = Selector::new(&wish).map_err(|error| error.word())?;
-    let candidates = scenario.tags.unwrap_or_default().into_iter().map(|tag| {
-        let created = match tag.created.as_deref().filter(|text| !text.is_empty() && strategy == Strategy::NewestBuild) {
-            None => None,
-            Some(text) => Some(text.parse::<Timestamp>().map_err(|_| "created")?),
-        };
-        Ok(Candidate { tag: tag.tag, created, first_seen: None, platforms: tag.platforms.unwrap_or_default() })
-    });
-    let candidates = candidates.collect::<Result<Vec<_>, &'static str>>()?;
-    Ok(selector.select(&candidates).into_iter().map(|candidate| candidate.tag.clone()).collect())
+    let mut undated = Vec::new();
+    let mut candidates = Vec::new();
+    for tag in scenario.tags.unwrap_or_default() {
+        let date = tag.created.filter(|text| !text.is_empty()).map(|text| text.parse::<Timestamp>());
+        undated.push(date.as_ref().is_some_and(Result::is_err));
+        let created = date.and_then(Result::ok);
+        candidates.push(Candidate { tag: tag.tag, created, first_seen: None, platforms: tag.platforms.unwrap_or_default() });
+    }
+    let mut chosen = Vec::new();
+    let verdicts = selector.explain(&candidates);
+    for ((candidate, verdict), undated) in candidates.into_iter().zip(verdicts).zip(undated) {
+        match verdict {
+            // A date that can't be read would make the order a guess, but only among tags that may be chosen.
+            Verdict::Chosen(_) | Verdict::Rejected(Rejection::BeyondLimit) if undated && strategy == Strategy::NewestBuild => {
+                return Err("created");
+            }
+            Verdict::Chosen(place) => chosen.push((place, candidate.tag)),
+            Verdict::Rejected(_) => {}
+        }
+    }
+    chosen.sort();
+    Ok(chosen.into_iter().map(|(_, tag)| tag).collect())
 }

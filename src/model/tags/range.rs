@@ -186,11 +186,7 @@ impl Condition {
                     return major == their_major;
                 }
                 their_major == 0
-                    && if minor > 0 || self.given == Given::Minor {
-                        minor == their_minor
-                    } else {
-                        their_minor == 0 && patch == their_patch
-                    }
+                    && if minor > 0 || self.given == Given::Minor { minor == their_minor } else { their_minor == 0 && patch == their_patch }
             }
         }
     }

@@ -165,13 +165,13 @@ impl Selector {
             let wanted = if digest { &[] } else { patterns };
             wanted.iter().map(|pattern| policy::compile(pattern).map_err(|_| SelectorError::Regex(pattern.clone()))).collect()
         };
+        let (allow, ignore) = (compile(&wish.allow)?, compile(&wish.ignore)?);
         let (tag, range) = match (wish.strategy, constraint) {
             (Strategy::Digest, None) => return Err(SelectorError::Constraint),
             (Strategy::Digest, Some(tag)) => (Some(tag.to_owned()), None),
             (Strategy::SemVer, Some(range)) => (None, Some(Range::parse(range).ok_or(SelectorError::Constraint)?)),
             _ => (None, None),
         };
-        let (allow, ignore) = (compile(&wish.allow)?, compile(&wish.ignore)?);
         let limit = if digest { 1 } else { wish.limit };
         Ok(Self { strategy: wish.strategy, tag, range, strict: wish.strict, allow, ignore, limit, platform })
     }

@@ -45,14 +45,14 @@ fn versions_are_read_loosely_and_told_strict() {
 }
 
 /// One wish, and what becomes of tags.
-fn verdicts(wish: Wish, tags: &[&str]) -> Vec<&'static str> {
+fn verdicts(wish: &Wish, tags: &[&str]) -> Vec<&'static str> {
     let candidates: Vec<Candidate> = tags.iter().map(|tag| Candidate { tag: (*tag).to_owned(), ..Candidate::default() }).collect();
     let told = |verdict| match verdict {
         Verdict::Chosen(0) => "best",
         Verdict::Chosen(_) => "chosen",
         Verdict::Rejected(rule) => rule.word(),
     };
-    Selector::new(&wish).unwrap().explain(&candidates).into_iter().map(told).collect()
+    Selector::new(wish).unwrap().explain(&candidates).into_iter().map(told).collect()
 }
 
 fn wish(strategy: Strategy) -> Wish {
@@ -64,17 +64,18 @@ fn each_rejected_tag_names_its_rule() {
     let semver = Wish { constraint: Some(">=1.1".into()), ignore: vec!["^1.2".into()], ..wish(Strategy::SemVer) };
     let tags = ["1.3.0", "v1.3.0", "1.2.0", "1.0.0", "1.4", "main", "1.5.0-rc.1", "1.1.0"];
     let expected = ["chosen", "best", "ignored", "out-of-range", "not-strict", "not-a-version", "pre-release", "beyond-limit"];
-    assert_eq!(verdicts(semver, &tags), expected);
+    assert_eq!(verdicts(&semver, &tags), expected);
     let digest = Wish { constraint: Some("22".into()), allow: vec!["^x".into()], ..wish(Strategy::Digest) };
-    assert_eq!(verdicts(digest, &["22", "23"]), ["best", "other-tag"]);
+    assert_eq!(verdicts(&digest, &["22", "23"]), ["best", "other-tag"]);
     let lexical = Wish { allow: vec!["^a".into()], platform: Some("linux/arm64".into()), ..wish(Strategy::Lexical) };
-    assert_eq!(verdicts(lexical, &["a", "b"]), ["platform", "not-allowed"]);
-    assert_eq!(verdicts(wish(Strategy::FirstSeen), &["a"]), ["not-seen"]);
+    assert_eq!(verdicts(&lexical, &["a", "b"]), ["platform", "not-allowed"]);
+    assert_eq!(verdicts(&wish(Strategy::FirstSeen), &["a"]), ["not-seen"]);
 }
 
 #[test]
 fn the_newest_by_our_own_clock_comes_first() {
-    let seen = |tag: &str, second| Candidate { tag: tag.into(), first_seen: jiff::Timestamp::from_second(second).ok(), ..Candidate::default() };
+    let seen =
+        |tag: &str, second| Candidate { tag: tag.into(), first_seen: jiff::Timestamp::from_second(second).ok(), ..Candidate::default() };
     let candidates = [seen("old", 1), seen("new", 3), seen("a", 2), seen("b", 2)];
     let selector = Selector::new(&Wish { limit: 3, ..wish(Strategy::FirstSeen) }).unwrap();
     let chosen: Vec<&str> = selector.select(&candidates).into_iter().map(|candidate| candidate.tag.as_str()).collect();
