@@ -8,6 +8,7 @@ pub mod entry;
 pub mod ledger;
 pub mod name;
 pub mod policy;
+mod re2;
 pub mod reference;
 pub mod remote_url;
 pub mod repo_path;

@@ -7,8 +7,10 @@
 mod canary;
 mod examples;
 mod faults;
+mod fuzz_corpora;
 mod generated;
 mod hostile;
+mod inspect;
 mod kill;
 mod laws;
 mod loop_mode;
