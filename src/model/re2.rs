@@ -47,32 +47,53 @@ fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
 fn class(chars: &mut Peekable<Chars<'_>>, out: &mut String) {
     out.push('[');
     out.extend(chars.next_if_eq(&'^'));
-    if chars.next_if_eq(&']').is_some() {
-        out.push_str("\\]");
-    }
+    let mut first = true;
     while let Some(c) = chars.next() {
-        match c {
-            ']' => {
-                out.push(c);
-                return;
+        if c == ']' && !first {
+            out.push(c);
+            return;
+        }
+        first = false;
+        let single = item(c, chars, out);
+        // A dash between two characters is a range, anywhere else a dash.
+        let mut ahead = chars.clone();
+        if single && ahead.next() == Some('-') && ahead.next().is_some_and(|c| c != ']') {
+            out.extend(chars.next());
+            if let Some(c) = chars.next() {
+                item(c, chars, out);
             }
-            '\\' => {
+        }
+    }
+}
+
+/// One item of a class; whether it is a single character.
+fn item(c: char, chars: &mut Peekable<Chars<'_>>, out: &mut String) -> bool {
+    match c {
+        '\\' => {
+            out.push(c);
+            let escaped = chars.next();
+            out.extend(escaped);
+            !escaped.is_some_and(|c| "dDwWsSpP".contains(c))
+        }
+        '[' if chars.peek() == Some(&':') => {
+            out.push(c);
+            // `[:alpha:]`, whose end is not the class's.
+            while let Some(c) = chars.next() {
                 out.push(c);
-                out.extend(chars.next());
-            }
-            '[' if chars.peek() == Some(&':') => {
-                out.push(c);
-                // `[:alpha:]`, whose end is not the class's.
-                while let Some(c) = chars.next() {
-                    out.push(c);
-                    if c == ':' && chars.peek() == Some(&']') {
-                        out.extend(chars.next());
-                        break;
-                    }
+                if c == ':' && chars.peek() == Some(&']') {
+                    out.extend(chars.next());
+                    break;
                 }
             }
-            '[' | '&' | '~' => out.extend(['\\', c]),
-            c => out.push(c),
+            false
+        }
+        '[' | ']' | '&' | '~' | '-' => {
+            out.extend(['\\', c]);
+            true
+        }
+        c => {
+            out.push(c);
+            true
         }
     }
 }
@@ -98,6 +119,8 @@ mod tests {
             ("^[[]$", "[", true),
             ("^[]a]$", "]", true),
             ("^[^]a]$", "]", false),
+            ("^[a-z--b]$", "1", true),
+            ("^[a-]$", "-", true),
             ("^[[:digit:]x]+$", "1x2", true),
             (r"^\Q1.2\E$", "1.2", true),
             (r"^\Q1.2\E$", "1x2", false),

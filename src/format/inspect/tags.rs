@@ -80,14 +80,14 @@ fn answer(scenario: Scenario) -> TagAnswer {
 }
 
 fn chosen(scenario: Scenario) -> Result<Vec<String>, &'static str> {
+    let limit = match scenario.discovery_limit {
+        None | Some(0) => DISCOVERY_LIMIT,
+        Some(limit) => usize::try_from(limit).map_err(|_| "discovery-limit")?,
+    };
     let strategy = match scenario.strategy.as_deref() {
         None | Some("") => Strategy::SemVer,
         // What Plimsoll saw and when is in its own record, not in such a file.
         Some(word) => Strategy::parse(word).filter(|strategy| *strategy != Strategy::FirstSeen).ok_or("strategy")?,
-    };
-    let limit = match scenario.discovery_limit {
-        None | Some(0) => DISCOVERY_LIMIT,
-        Some(limit) => usize::try_from(limit).map_err(|_| "discovery-limit")?,
     };
     let wish = Wish {
         strategy,
