@@ -90,6 +90,10 @@ fn meant(case: &Case, ours: &Value, theirs: &Value) -> Option<&'static str> {
     if our_kind == "reference" && their_kind == "reference" && ours["error"]["line"] != theirs["error"]["line"] {
         return Some("where several references are bad, the origin names any of them and we the first");
     }
+    if our_words.contains("in a circle") && their_words.contains("circular dependency") && ours["error"]["line"] != theirs["error"]["line"]
+    {
+        return Some("where stages need each other in several circles, the origin names any of them and we the first");
+    }
     if their_kind == "substitution" && our_kind != "substitution" && case.text.contains('?') {
         return Some("a variable may come from the base image, whose configuration is not looked at");
     }

@@ -18,6 +18,11 @@ use program::Oracle;
 /// Mutants of Dockerfiles, of references and of scenarios that are tried in one run.
 const MUTANTS: [usize; 3] = [8_000, 8_000, 4_000];
 
+/// With `PLIMSOLL_LONG`, twenty times as many.
+fn mutants(kind: usize) -> usize {
+    MUTANTS[kind] * if std::env::var_os("PLIMSOLL_LONG").is_some() { 20 } else { 1 }
+}
+
 /// What was compared, by outcome, and the differences.
 #[derive(Default)]
 struct Tally {
@@ -54,7 +59,7 @@ fn dockerfiles_mean_what_buildkit_makes_of_them() {
     for case in &cases {
         tally.add(compare::dockerfile(case, &mut oracle), || case.told());
     }
-    for mutant in mutants::dockerfiles(&cases).take(MUTANTS[0]) {
+    for mutant in mutants::dockerfiles(&cases).take(mutants(0)) {
         tally.add(compare::dockerfile(&mutant, &mut oracle), || mutant.told());
     }
     tally.end("Dockerfiles");
@@ -66,7 +71,7 @@ fn references_mean_what_distribution_makes_of_them() {
     let cases = cases::references();
     assert!(cases.len() >= 150, "{} cases", cases.len());
     let mut tally = Tally::default();
-    for input in cases.iter().cloned().chain(mutants::references(&cases).take(MUTANTS[1])) {
+    for input in cases.iter().cloned().chain(mutants::references(&cases).take(mutants(1))) {
         tally.add(compare::reference(&input, &mut oracle), || format!("{input:?}"));
     }
     tally.end("references");
@@ -78,7 +83,7 @@ fn tags_are_chosen_as_kargo_does() {
     let cases = cases::scenarios();
     assert!(cases.len() >= 60, "{} cases", cases.len());
     let mut tally = Tally::default();
-    for scenario in cases.iter().cloned().chain(mutants::scenarios(&cases).take(MUTANTS[2])) {
+    for scenario in cases.iter().cloned().chain(mutants::scenarios(&cases).take(mutants(2))) {
         tally.add(compare::scenario(&scenario, &mut oracle), || json!(scenario).to_string());
     }
     tally.end("tags");
