@@ -64,8 +64,8 @@ fn cases() -> Vec<String> {
 
 /// CPU time of this process, from `/proc`; the wall clock's where there is none.
 fn cpu(start: Instant) -> Duration {
-    let Ok(stat) = fs::read_to_string("/proc/self/schedstat") else { return start.elapsed() };
-    stat.split_whitespace().next().and_then(|field| field.parse().ok()).map_or_else(|| start.elapsed(), Duration::from_nanos)
+    let Ok(counters) = fs::read_to_string("/proc/self/schedstat") else { return start.elapsed() };
+    counters.split_whitespace().next().and_then(|field| field.parse().ok()).map_or_else(|| start.elapsed(), Duration::from_nanos)
 }
 
 fn measure(name: &str, texts: &[String], seconds: u64) {

@@ -12,7 +12,10 @@ const LONGEST: Duration = Duration::from_millis(100);
 /// How long each target's inputs are mutated in the long form.
 const MUTATING: Duration = Duration::from_secs(60);
 
-const TARGETS: [(&str, fn(&[u8])); 5] = [
+/// What a target does with its bytes.
+type Body = fn(&[u8]);
+
+const TARGETS: [(&str, Body); 5] = [
     ("dockerfile", bodies::dockerfile),
     ("reference", bodies::reference),
     ("tags", bodies::tags),

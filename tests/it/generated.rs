@@ -52,6 +52,28 @@ fn command_line() {
 }
 
 #[test]
+fn words_of_inspect() {
+    use plimsoll::format::dockerfile::ErrorKind;
+    use plimsoll::model::{reference::ReferenceError, tags::Rejection};
+    let mut out = String::from(
+        "# Words of `inspect`\n\nThe closed sets of words in its JSON; `make bless` writes this page anew.\n\n\
+         ## Why a Dockerfile is refused\n\n| `error.kind` | Meaning |\n|---|---|\n",
+    );
+    for (kind, meaning) in ErrorKind::ALL {
+        let _ = writeln!(out, "| `{}` | {meaning} |", kind.word());
+    }
+    out.push_str("\n## Why a text is no image reference\n\n| `reason` | Meaning |\n|---|---|\n");
+    for error in ReferenceError::ALL {
+        let _ = writeln!(out, "| `{}` | {error} |", error.word());
+    }
+    out.push_str("\n## Why a tag is not chosen\n\n| Rule | Meaning |\n|---|---|\n");
+    for (rule, meaning) in Rejection::ALL {
+        let _ = writeln!(out, "| `{}` | {meaning} |", rule.word());
+    }
+    fresh("docs/reference/inspect.md", &out);
+}
+
+#[test]
 fn reasons() {
     let mut out = String::from(
         "# Reasons\n\nWhy a file changes, as `reason.code` in JSON; `make bless` writes this page anew.\n\n| Code | Meaning |\n|---|---|\n",

@@ -85,6 +85,28 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them, with what each means.
+    pub const ALL: [(Self, &'static str); 18] = [
+        (Self::Empty, "no instruction at all"),
+        (Self::Directive, "a parser directive is repeated, or has a value that is not taken"),
+        (Self::NoStage, "an instruction other than ARG before the first FROM, or no FROM"),
+        (Self::UnknownInstruction, "no such instruction"),
+        (Self::FromSyntax, "FROM has the wrong number of words"),
+        (Self::StageName, "a stage's name is none"),
+        (Self::Flag, "a flag that the instruction does not take, takes once, or with another value"),
+        (Self::InstructionSyntax, "an instruction without what it needs"),
+        (Self::Heredoc, "a heredoc that does not end, or stands where none may"),
+        (Self::Onbuild, "an instruction that ONBUILD can't trigger"),
+        (Self::Mount, "a mount that can't be read"),
+        (Self::Substitution, "quotes or a variable's substitution can't be read, or refuse the value"),
+        (Self::BlankBase, "FROM expands to nothing"),
+        (Self::Platform, "no platform of the form os/arch"),
+        (Self::Reference, "no image reference"),
+        (Self::CopyFrom, "COPY takes from a stage that is not there, or from a variable"),
+        (Self::StageOrder, "a stage is used before it is made, stages need each other, or the target is not there"),
+        (Self::LineTooLong, "a line of 64 KiB or more"),
+    ];
+
     /// The word in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {

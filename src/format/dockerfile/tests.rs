@@ -165,6 +165,11 @@ proptest! {
     }
 
     #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = read(&String::from_utf8_lossy(&bytes), &BuildOptions::default());
+    }
+
+    #[test]
     fn no_dockerfile_like_text_panics(text in "(FROM |COPY --from=|RUN --mount=|ARG |ONBUILD |<<EOF\n|EOF\n|\\$\\{|\\}|:-|#|%|//|'|\"|\\\\\n|\\\\|a|b:1|,from=|=| |\n){0,40}") {
         let _ = read(&text, &BuildOptions::default());
     }

@@ -109,6 +109,20 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All of them, with what each means.
+    pub const ALL: [(Self, &'static str); 10] = [
+        (Self::OtherTag, "`Digest` watches another tag"),
+        (Self::Ignored(0), "an ignore expression matches it"),
+        (Self::NotAllowed, "no allow expression matches it"),
+        (Self::NotAVersion, "it is no version"),
+        (Self::NotStrict, "it is a version, but not written strictly"),
+        (Self::PreRelease, "it is a pre-release, and the range's groups that would hold it name none"),
+        (Self::OutOfRange, "it is outside the range"),
+        (Self::Platform, "its image lacks the platform"),
+        (Self::NotSeen, "`FirstSeen`, and it has not been seen before"),
+        (Self::BeyondLimit, "it would do, but others are better, as many as the limit"),
+    ];
+
     /// The word in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {
