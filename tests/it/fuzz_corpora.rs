@@ -4,6 +4,7 @@
 mod bodies;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -49,14 +50,24 @@ fn mutants_of_kept_inputs_panic_nowhere_and_are_quick() {
     let mut rng = fastrand::Rng::with_seed(1);
     for (target, run) in TARGETS {
         let inputs = corpus(target);
+        let mut count = 0usize;
         let start = Instant::now();
         while start.elapsed() < MUTATING {
             let mutant = mutant(&mut rng, &inputs);
-            let began = Instant::now();
-            run(&mutant);
-            let took = began.elapsed();
+            let timed = || {
+                let began = Instant::now();
+                run(&mutant);
+                began.elapsed()
+            };
+            // A busy machine may stop a thread for as long; what is slow is slow each time.
+            let mut took = timed();
+            for _ in 0..4 {
+                took = if took < LONGEST { took } else { took.min(timed()) };
+            }
             assert!(took < LONGEST, "{target} took {took:?} for {:?}", String::from_utf8_lossy(&mutant));
+            count += 1;
         }
+        writeln!(std::io::stdout(), "{target}: {count} mutants").unwrap();
     }
 }
 
