@@ -8,7 +8,7 @@ use super::pattern;
 const DEEPEST: usize = 128;
 
 /// Longest expanded word, in bytes, so that arguments that double each other end.
-const LONGEST: usize = 1 << 20;
+const LONGEST: usize = 64 << 10;
 
 /// What a variable is.
 pub(super) enum Variable {
@@ -39,6 +39,8 @@ pub(super) struct Lexer<'a> {
     raw: Raw,
     /// Whether quotes mean nothing, as in the body of a heredoc.
     plain_quotes: bool,
+    /// Whether the text is split into words, of which `word` is the one in hand.
+    splits: bool,
     words: Vec<String>,
     word: String,
     depth: usize,
@@ -60,6 +62,7 @@ impl<'a> Lexer<'a> {
             lookup,
             raw: Raw::default(),
             plain_quotes: false,
+            splits: false,
             words: Vec::new(),
             word: String::new(),
             depth: 0,
@@ -83,6 +86,7 @@ impl<'a> Lexer<'a> {
 
     /// The text's words, split at white space outside of quotes.
     pub(super) fn words(mut self, text: &'a str) -> Result<Vec<String>, String> {
+        self.splits = true;
         self.text(text)?;
         self.end_word();
         Ok(self.words)
@@ -106,6 +110,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn add(&mut self, c: char) {
+        if !self.splits {
+            return;
+        }
         if c.is_whitespace() { self.end_word() } else { self.word.push(c) }
     }
 
@@ -143,12 +150,16 @@ impl<'a> Lexer<'a> {
             match c {
                 '\'' | '"' if !self.plain_quotes => {
                     let text = if c == '"' { self.double(pattern)? } else { self.single(pattern)? };
-                    self.word.push_str(&text);
+                    if self.splits {
+                        self.word.push_str(&text);
+                    }
                     out.push_str(&text);
                 }
                 '$' => {
                     let text = self.dollar()?;
-                    text.chars().for_each(|c| self.add(c));
+                    if self.splits {
+                        text.chars().for_each(|c| self.add(c));
+                    }
                     out.push_str(&text);
                 }
                 '<' => {
