@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Longest time one input may take in the long form, which is built with optimisation.
+/// Longest time one input may take where the compiler optimises, as it does in the long form.
 const LONGEST: Duration = Duration::from_millis(100);
 /// How long each target's inputs are mutated in the long form.
 const MUTATING: Duration = Duration::from_secs(60);
@@ -64,7 +64,7 @@ fn mutants_of_kept_inputs_panic_nowhere_and_are_quick() {
             for _ in 0..4 {
                 took = if took < LONGEST { took } else { took.min(timed()) };
             }
-            assert!(took < LONGEST, "{target} took {took:?} for {:?}", String::from_utf8_lossy(&mutant));
+            assert!(took < LONGEST || cfg!(debug_assertions), "{target} took {took:?} for {:?}", String::from_utf8_lossy(&mutant));
             count += 1;
         }
         writeln!(std::io::stdout(), "{target}: {count} mutants").unwrap();
