@@ -38,7 +38,7 @@ pub(super) enum Command {
     Init(DirectoryArgs),
     /// Print the JSON Schema of a config file.
     Schema(SchemaArgs),
-    /// Ask one thing and print the answer: for scripts.
+    /// Show what Plimsoll makes of a Dockerfile, of image references or tags, or what a registry has.
     Inspect(InspectArgs),
     /// Show a whole pass on a temporary repository: no Docker, registry or token needed.
     Demo(DemoArgs),

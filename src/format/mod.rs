@@ -5,6 +5,7 @@ pub mod dockerignore;
 mod fields;
 pub mod head;
 pub mod images_yaml;
+pub mod inspect;
 pub mod schema;
 pub mod settings;
 pub mod state_file;

@@ -8,12 +8,14 @@ pub mod entry;
 pub mod ledger;
 pub mod name;
 pub mod policy;
+mod re2;
 pub mod reference;
 pub mod remote_url;
 pub mod repo_path;
 pub mod settings;
 pub mod snapshot;
 pub mod state;
+pub mod tags;
 pub mod value;
 
 pub use delay::Delay;

@@ -60,6 +60,10 @@ pub enum ReferenceError {
 }
 
 impl ReferenceError {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Format, Self::Uppercase, Self::Hex64, Self::TooLong, Self::DigestAlgorithm, Self::DigestLength, Self::DigestFormat];
+
     /// The word used in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {

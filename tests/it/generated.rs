@@ -36,8 +36,9 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    for command in ["", "run", "plan", "pin", "validate", "render", "init", "schema", "inspect image", "demo"] {
-        let arguments: Vec<&str> = command.split(' ').chain(["-h"]).filter(|word| !word.is_empty()).collect();
+    let commands = "run,plan,pin,validate,render,inspect dockerfile,inspect ref,inspect tags,inspect image,init,schema,demo";
+    for command in std::iter::once("").chain(commands.split(',')) {
+        let arguments: Vec<&str> = command.split_whitespace().chain(["-h"]).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
         let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };
@@ -48,6 +49,28 @@ fn command_line() {
         "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`, `pin`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
     );
     fresh("docs/reference/cli.md", &out.replace("## plimsoll \n", "## plimsoll\n"));
+}
+
+#[test]
+fn words_of_inspect() {
+    use plimsoll::format::dockerfile::ErrorKind;
+    use plimsoll::model::{reference::ReferenceError, tags::Rejection};
+    let mut out = String::from(
+        "# Words of `inspect`\n\nThe closed sets of words in its JSON; `make bless` writes this page anew.\n\n\
+         ## Why a Dockerfile is refused\n\n| `error.kind` | Meaning |\n|---|---|\n",
+    );
+    for (kind, meaning) in ErrorKind::ALL {
+        let _ = writeln!(out, "| `{}` | {meaning} |", kind.word());
+    }
+    out.push_str("\n## Why a text is no image reference\n\n| `reason` | Meaning |\n|---|---|\n");
+    for error in ReferenceError::ALL {
+        let _ = writeln!(out, "| `{}` | {error} |", error.word());
+    }
+    out.push_str("\n## Why a tag is not chosen\n\n| Rule | Meaning |\n|---|---|\n");
+    for (rule, meaning) in Rejection::ALL {
+        let _ = writeln!(out, "| `{}` | {meaning} |", rule.word());
+    }
+    fresh("docs/reference/inspect.md", &out);
 }
 
 #[test]

@@ -29,11 +29,11 @@ impl Style {
         if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    pub(super) fn good(self, text: &str) -> String {
+    pub(in super::super) fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    pub(super) fn bad(self, text: &str) -> String {
+    pub(in super::super) fn bad(self, text: &str) -> String {
         self.paint("31", text)
     }
 
@@ -45,11 +45,11 @@ impl Style {
         self.paint("1", text)
     }
 
-    pub(super) fn strong(self, text: &str) -> String {
+    pub(in super::super) fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 
-    pub(super) fn faint(self, text: &str) -> String {
+    pub(in super::super) fn faint(self, text: &str) -> String {
         self.paint("2", text)
     }
 }

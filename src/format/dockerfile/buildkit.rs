@@ -1,13 +1,14 @@
 //! What only BuildKit can build.
 
-use super::{flags, heredoc, lines};
+use super::node::Verb;
+use super::{flags, lines};
 
 /// Flags that the engine's classic builder does not know, by instruction.
-const FLAGS: [(&str, &[(&str, &str)]); 3] = [
-    ("RUN", &[("mount", "RUN --mount"), ("network", "RUN --network"), ("security", "RUN --security"), ("device", "RUN --device")]),
-    ("COPY", &[("link", "COPY --link"), ("chmod", "COPY --chmod"), ("parents", "COPY --parents"), ("exclude", "COPY --exclude")]),
+const FLAGS: [(Verb, &[(&str, &str)]); 3] = [
+    (Verb::Run, &[("mount", "RUN --mount"), ("network", "RUN --network"), ("security", "RUN --security"), ("device", "RUN --device")]),
+    (Verb::Copy, &[("link", "COPY --link"), ("chmod", "COPY --chmod"), ("parents", "COPY --parents"), ("exclude", "COPY --exclude")]),
     (
-        "ADD",
+        Verb::Add,
         &[
             ("link", "ADD --link"),
             ("chmod", "ADD --chmod"),
@@ -23,15 +24,13 @@ const FLAGS: [(&str, &[(&str, &str)]); 3] = [
 /// the body of a heredoc as instructions, so its own words about it lead nowhere. Nothing for a file that no
 /// builder reads.
 pub fn needs_buildkit(text: &str) -> Option<(usize, &'static str)> {
-    let file = lines::instructions(text).ok()?;
-    file.list.iter().find_map(|instruction| {
-        if !heredoc::of(instruction, file.escape).is_empty() {
-            return Some((instruction.line, "a heredoc"));
+    lines::parse(text).ok()?.nodes.iter().find_map(|node| {
+        if !node.heredocs.is_empty() {
+            return Some((node.line, "a heredoc"));
         }
-        let (_, known) = FLAGS.iter().find(|(word, _)| *word == instruction.word)?;
-        let (given, _) = flags::split(&instruction.rest, file.escape);
-        let (_, told) = known.iter().find(|(name, _)| flags::value(&given, name).is_some())?;
-        Some((instruction.line, *told))
+        let (_, known) = FLAGS.iter().find(|(verb, _)| *verb == node.verb)?;
+        let (_, told) = known.iter().find(|(name, _)| flags::stands(node, name))?;
+        Some((node.line, *told))
     })
 }
 

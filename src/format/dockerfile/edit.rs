@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::lines::{self, Instruction, Instructions};
-use super::{BuildOptions, DockerfileError, ImageUse, UseKind, flags, read};
+use super::lines::{self, Parsed};
+use super::node::{Verb, Words};
+use super::{BuildOptions, DockerfileError, ImageUse, UseKind, read};
 use crate::model::{Digest, ImageReference};
 
 /// An image reference that can carry a pin.
@@ -47,7 +48,7 @@ pub struct References {
 /// As [`read`].
 pub fn references(text: &str, options: &BuildOptions) -> Result<References, DockerfileError> {
     let file = read(text, options)?;
-    let source = Source::new(text, lines::instructions(text)?);
+    let source = Source::new(text, lines::parse(text)?);
     let mut taken: BTreeMap<usize, Pinnable> = BTreeMap::new();
     let mut unpinnable = BTreeSet::new();
     for used in &file.images {
@@ -87,13 +88,13 @@ fn pinnable(references: &References, used: &ImageUse) -> bool {
 /// A file's text beside its instructions.
 struct Source<'a> {
     text: &'a str,
-    file: Instructions<'a>,
+    file: Parsed<'a>,
     /// Where each line begins.
     starts: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
-    fn new(text: &'a str, file: Instructions<'a>) -> Self {
+    fn new(text: &'a str, file: Parsed<'a>) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self { text, file, starts }
     }
@@ -128,11 +129,11 @@ impl<'a> Source<'a> {
         if options.build_args.contains_key(name) {
             return Err(format!("{name} is set by `buildArgs` of the entry; pin it there"));
         }
-        let globals = self.file.list.iter().take_while(|instruction| instruction.word == "ARG");
+        let globals = self.file.nodes.iter().take_while(|node| node.verb == Verb::Arg);
         let mut own = Vec::new();
-        for instruction in globals {
-            for word in flags::words(&instruction.rest, self.file.escape) {
-                own.extend(word.split_once('=').filter(|(other, _)| *other == name).map(|(_, value)| (instruction.line, value.to_owned())));
+        for node in globals {
+            for word in Words::new(node.rest(), self.file.escape) {
+                own.extend(word.split_once('=').filter(|(other, _)| *other == name).map(|(_, value)| (node.line, value.to_owned())));
             }
         }
         let Some((line, default)) = own.pop() else {
@@ -173,7 +174,7 @@ impl<'a> Source<'a> {
                 break;
             }
         }
-        let only_first = self.file.list.iter().any(|instruction| instruction.line == line && instruction.word == "FROM");
+        let only_first = self.file.nodes.iter().any(|node| node.line == line && node.verb == Verb::From);
         if only_first {
             found.truncate(1);
         }
@@ -182,7 +183,7 @@ impl<'a> Source<'a> {
 
     /// The physical lines of an instruction, without comments between them. The first begins after its word.
     fn lines_of(&self, line: usize) -> Vec<(usize, usize)> {
-        let next = self.file.list.iter().map(|instruction: &Instruction<'_>| instruction.line).find(|next| *next > line);
+        let next = self.file.nodes.iter().map(|node| node.line).find(|next| *next > line);
         let last = next.unwrap_or(self.starts.len() + 1);
         (line..last)
             .map(|number| (self.start(number), self.start(number + 1)))
