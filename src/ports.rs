@@ -78,6 +78,8 @@ pub struct CommitFacts {
     pub subject: String,
     /// The rest of its message, without the trailing newline.
     pub body: String,
+    /// Its first parent. A parent that was never fetched is named all the same.
+    pub parent: Option<CommitId>,
 }
 
 /// The config repository: read by commit, written by compare-and-swap.

@@ -13,4 +13,4 @@ mod read;
 pub use due::Intervals;
 pub use memory::Memory;
 pub use outcome::{Action, Change, Outcome, Status};
-pub use pass::{Options, World, pass};
+pub use pass::{Drafted, Options, World, pass};

@@ -77,29 +77,47 @@ impl Now {
     }
 }
 
-/// What a directory alone gives: findings and manifests.
+/// A pass up to its plan, for commands that look and change nothing.
 #[derive(Debug, Default)]
 pub struct Drafted {
+    /// The commits it looked at; nothing when the settings can't be used.
+    pub snapshot: Option<Snapshot>,
     /// Findings of config, Dockerfiles, state and rendering.
     pub diagnostics: Vec<Diagnostic>,
+    /// What people want.
+    pub desired: Desired,
+    /// What earlier passes wrote down.
+    pub recorded: Recorded,
+    /// What should be recorded.
+    pub plan: Plan,
     /// Manifests by path.
     pub documents: BTreeMap<String, Document>,
-    /// Enrolled images that can be used.
-    pub images: usize,
+    /// Files that a pass would change.
+    pub changes: Vec<Change>,
+    /// What a pass would hold.
+    pub held: Vec<Held>,
     /// The settings can't be used.
     pub invalid: bool,
 }
 
-/// Plans and renders without changing anything, for commands that look at a directory.
+/// Plans and renders without changing anything.
 ///
 /// # Errors
-/// When the directory can't be read; what is wrong with its files is in the findings.
+/// When the repository can't be read; what is wrong with its files is in the findings.
 pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
     let snapshot = world.repository.snapshot().await?;
     match draft(world, options, &snapshot, Now::read(world.clock), &mut Memory::default()).await {
-        Ok(draft) => {
-            Ok(Drafted { diagnostics: draft.diagnostics, images: draft.desired.entries.len(), documents: draft.documents, invalid: false })
-        }
+        Ok((Draft { plan, difference, desired, documents, diagnostics }, recorded)) => Ok(Drafted {
+            snapshot: Some(snapshot),
+            held: plan.held.iter().chain(&difference.held).cloned().collect(),
+            changes: difference.changes,
+            diagnostics,
+            desired,
+            recorded,
+            plan,
+            documents,
+            invalid: false,
+        }),
         Err(Unusable::Invalid(diagnostics)) => Ok(Drafted { diagnostics, invalid: true, ..Drafted::default() }),
         Err(Unusable::Fault(fault)) => Err(fault),
     }
@@ -124,7 +142,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             return Ok(outcome);
         }
         // What was seen in this pass stays seen when it plans again.
-        let draft = draft(world, options, &snapshot, now, memory).await?;
+        let (draft, _) = draft(world, options, &snapshot, now, memory).await?;
         memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
         memory.leave(snapshot.record.clone());
         let mut outcome = outcome(&snapshot, &draft);
@@ -169,7 +187,13 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(fastrand::u64(ceiling / 4..=ceiling))
 }
 
-async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: Now, memory: &mut Memory) -> Result<Draft, Unusable> {
+async fn draft(
+    world: &World<'_>,
+    options: &Options,
+    snapshot: &Snapshot,
+    now: Now,
+    memory: &mut Memory,
+) -> Result<(Draft, Recorded), Unusable> {
     world.progress.begin("reading config and record", None);
     let desired = read::desired(world.repository, &snapshot.config)?;
     if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
@@ -221,7 +245,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
     let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
-    diagnostics.extend(recorded.diagnostics);
+    diagnostics.extend(recorded.diagnostics.iter().cloned());
     diagnostics.extend(plan.diagnostics.iter().cloned());
     diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
     if snapshot.rewritten {
@@ -234,7 +258,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
             hint: None,
         });
     }
-    Ok(Draft { plan, difference, desired, documents, diagnostics })
+    Ok((Draft { plan, difference, desired, documents, diagnostics }, recorded))
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {

@@ -8,6 +8,7 @@ mod backoff;
 mod challenge;
 mod client;
 mod credentials;
+mod date;
 mod endpoint;
 mod gate;
 pub mod loopback;
@@ -22,6 +23,7 @@ mod trouble;
 mod wire;
 
 pub use client::RegistryClient;
+pub use date::date;
 pub use loopback::LoopbackRegistry;
 pub use offline::Offline;
 pub use options::RegistryOptions;

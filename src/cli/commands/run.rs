@@ -3,7 +3,7 @@
 use tokio::sync::{Notify, watch};
 
 use super::super::args::{Format, PlanArgs, RunArgs};
-use super::super::output::{self, document, text};
+use super::super::output::{self, document, markdown, text};
 use super::super::{settings, world};
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
@@ -33,7 +33,12 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
 pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
     let options = options(context, true)?;
     let outcome = one_pass(context, &options)?;
-    show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    if context.operator.output == Format::Markdown {
+        text::trouble(&outcome, context.err);
+        output::print(&markdown::comment(&outcome, !args.no_diff));
+    } else {
+        show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    }
     Ok(outcome.plan_code())
 }
 
@@ -138,7 +143,7 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
 }
 
 /// Waits for SIGTERM or Ctrl-C.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         return std::future::pending().await;
