@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::{Delay, ImageName};
+
 /// Makes the container images that a git repository wants true, and records what it learned in one commit.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, max_term_width = 100, disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
@@ -259,8 +261,8 @@ pub(super) struct OperatorArgs {
     pub(super) record_branch: Option<String>,
 
     /// Only these images; others, and prunes, are left alone.
-    #[arg(long, global = true, value_name = "IMAGE", env = "PLIMSOLL_ONLY", value_delimiter = ',')]
-    pub(super) only: Vec<String>,
+    #[arg(long, global = true, value_name = "IMAGE", env = "PLIMSOLL_ONLY", value_delimiter = ',', value_parser = ImageName::parse)]
+    pub(super) only: Vec<ImageName>,
 
     /// Ask no registry and no source repository; what is recorded stays.
     #[arg(long, global = true, env = "PLIMSOLL_OFFLINE")]
@@ -275,20 +277,20 @@ pub(super) struct OperatorArgs {
     pub(super) approve: Vec<String>,
 
     /// Time between passes of the loop.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m")]
-    pub(super) interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m", value_parser = Delay::parse)]
+    pub(super) interval: Delay,
 
     /// Time between looks of the loop at a managed image, its tag and its Dockerfile.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m")]
-    pub(super) managed_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m", value_parser = Delay::parse)]
+    pub(super) managed_interval: Delay,
 
     /// Time between looks of the loop at a base image or an external image.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h")]
-    pub(super) base_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h", value_parser = Delay::parse)]
+    pub(super) base_interval: Delay,
 
     /// The same for images at Docker Hub while nobody is logged in there.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h")]
-    pub(super) hub_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h", value_parser = Delay::parse)]
+    pub(super) hub_interval: Delay,
 
     /// Registry requests on their way at once.
     #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_JOBS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]

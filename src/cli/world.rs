@@ -24,6 +24,7 @@ pub(super) struct Owned {
     registry: Box<dyn Registry>,
     clock: SystemClock,
     progress: Line,
+    silence: Line,
 }
 
 impl Owned {
@@ -34,19 +35,19 @@ impl Owned {
             if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
         let sources =
             if operator.offline { None } else { Some(GitSources::new(settings::git_program(operator)?, &settings::cache_dir(operator)?)) };
-        Ok(Self { repository, sources, registry, clock: SystemClock::new(), progress: Line::new(operator.quiet) })
+        Ok(Self { repository, sources, registry, clock: SystemClock::new(), progress: Line::new(operator.quiet), silence: Line::new(true) })
     }
 
     /// Opens the repository as it was last fetched; nobody is asked for anything.
     pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
         let repository = git::open_last(repository_options(operator)?)?;
-        let (clock, progress) = (SystemClock::new(), Line::new(operator.quiet));
-        Ok(Self { repository, sources: None, registry: Box::new(Offline), clock, progress })
+        let (clock, progress, silence) = (SystemClock::new(), Line::new(operator.quiet), Line::new(true));
+        Ok(Self { repository, sources: None, registry: Box::new(Offline), clock, progress, silence })
     }
 
     /// The same repository in a world whose registries and source repositories are not asked.
     pub(super) fn unasked(&self) -> World<'_> {
-        World { sources: None, registry: &Offline, ..self.world() }
+        World { sources: None, registry: &Offline, progress: &self.silence, ..self.world() }
     }
 
     /// As one pass sees it.

@@ -177,6 +177,7 @@ fn base<'a>(input: &Input<'a>, name: &ImageName) -> Option<&'a BaseState> {
 /// All facts about a subject, by topic.
 pub fn explain(input: &Input<'_>, subject: &Subject) -> Vec<Fact> {
     let mut facts = Vec::new();
+    next(&mut facts, input, subject);
     match subject.kind {
         Kind::Image => image(&mut facts, input, &subject.name),
         Kind::BaseImage => base_image(&mut facts, input, &subject.name),
@@ -185,7 +186,6 @@ pub fn explain(input: &Input<'_>, subject: &Subject) -> Vec<Fact> {
         facts.push(Fact::unreadable_state(format!("{} can't be read, so nothing of it is changed", subject.state_path())));
     }
     findings(&mut facts, input, subject);
-    next(&mut facts, input, subject);
     unknown(&mut facts, input, subject);
     facts.sort_by_key(|fact| fact.topic);
     facts
@@ -200,14 +200,14 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
                 (Provider::Local, _) | (_, None) => "in this repository".to_owned(),
                 (_, Some(repo)) => format!("in {repo}"),
             };
-            facts.push(Fact::managed(format!("{}, built from {} {place}", entry.repo_url(), build.source.dockerfile)));
+            facts.push(Fact::managed(format!("managed image {}, built from {} {place}", entry.repo_url(), build.source.dockerfile)));
         }
         Some((EntryKind::External(policy), entry)) => {
-            facts.push(Fact::external(format!("{}, built by others", entry.repo_url())));
+            facts.push(Fact::external(format!("external image {}, built by others", entry.repo_url())));
             if policy.strategy != Strategy::Digest {
                 let among = policy.allow_tags.as_deref().map_or_else(String::new, |tags| format!(" among tags like {tags}"));
                 let range = policy.constraint.as_deref().map_or_else(String::new, |range| format!(" in {range}"));
-                facts.push(Fact::watched(format!("the best tag by {}{range}{among}", policy.strategy.word())));
+                facts.push(Fact::watched(format!("watched: the best tag by {}{range}{among}", policy.strategy.word())));
             }
         }
         None if input.desired.broken.contains(name) => {
@@ -216,11 +216,11 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
         None => facts.push(Fact::no_entry("no entry names it any more")),
     }
     if let Some(reference) = entry.and_then(|entry| tagged(entry, input.recorded.images.get(name))) {
-        facts.push(Fact::watched(format!("the digest of {}", reference.familiar())));
+        facts.push(Fact::watched(format!("watched: the digest of {}", reference.familiar())));
     }
     if let Some(entry) = entry {
         let since = input.recorded.images.get(name).map(|state| state.enrolled_at);
-        facts.push(Fact::enrolled(format!("its entry is at {}:{}", entry.defined_in, entry.line)).at(since));
+        facts.push(Fact::enrolled(format!("enrolled by {}:{}", entry.defined_in, entry.line)).at(since));
         if let Some(word) = &entry.hold {
             facts.push(Fact::hold(format!("held by its entry: {word}")));
         }
@@ -234,9 +234,9 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
             Discovery::Success | Discovery::External => {}
         }
         facts.push(Fact::builds_on(match (state.base_images.as_slice(), state.discovery) {
-            ([], Discovery::Success) => "nothing: it is built from scratch".to_owned(),
-            ([], _) => "not known yet".to_owned(),
-            (bases, _) => bases.join(", "),
+            ([], Discovery::Success) => "builds on nothing: it begins from scratch".to_owned(),
+            ([], _) => "what it builds on is not known yet".to_owned(),
+            (bases, _) => format!("builds on {}", bases.join(", ")),
         }));
     }
     used_by(facts, input, name);
@@ -245,10 +245,10 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
 
 fn base_image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
     let Some(state) = base(input, name) else { return };
-    facts.push(Fact::base(format!("{}, built by others", state.image.familiar())));
+    facts.push(Fact::base(format!("base image {}, built by others", state.image.familiar())));
     match &state.image.tag {
-        Some(_) => facts.push(Fact::watched(format!("the digest of {}", identity(&state.image).familiar()))),
-        None => facts.push(Fact::watched("nothing: it is pinned by its digest")),
+        Some(_) => facts.push(Fact::watched(format!("watched: the digest of {}", identity(&state.image).familiar()))),
+        None => facts.push(Fact::watched("watched: nothing, because it is pinned by its digest")),
     }
     facts.push(Fact::found("a Dockerfile first named it").at(Some(state.first_discovered)));
     if state.image.tag.is_some() {
@@ -271,8 +271,8 @@ fn used_by(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
     let all = input.graph.reached(name.as_str()).len();
     let shown = direct.iter().take(8).copied().collect::<Vec<_>>().join(", ");
     let more = if direct.len() > 8 { format!(" and {} more", direct.len() - 8) } else { String::new() };
-    let through = if all > direct.len() { format!("; {all} with those that build on them") } else { String::new() };
-    facts.push(Fact::used_by(format!("{shown}{more}{through}")));
+    let through = if all > direct.len() { format!("; with those that build on them it is {all}") } else { String::new() };
+    facts.push(Fact::used_by(format!("used by {shown}{more}{through}")));
 }
 
 fn ledger(facts: &mut Vec<Fact>, ledger: &Ledger, managed: bool) {
@@ -281,11 +281,11 @@ fn ledger(facts: &mut Vec<Fact>, ledger: &Ledger, managed: bool) {
         (None, ..) => facts.push(Fact::no_digest("no digest is recorded: its registry has not answered for it yet")),
         (Some(digest), None, _) => {
             let seen = ledger.history.first().map(|tenure| tenure.seen_at);
-            facts.push(Fact::digest(digest.to_string()).at(seen));
+            facts.push(Fact::digest(format!("its digest is {digest}")).at(seen));
             facts.push(Fact::baseline("the first digest that was seen; it has not moved since").at(seen));
         }
         (Some(digest), Some(at), previous) => {
-            facts.push(Fact::digest(digest.to_string()).at(Some(at)));
+            facts.push(Fact::digest(format!("its digest is {digest}")).at(Some(at)));
             let before = previous.as_ref().map_or_else(|| "another digest".to_owned(), |digest| digest.short().to_owned());
             facts.push(Fact::moved(format!("its tag moved from {before} to {}", digest.short())).at(Some(at)));
         }
@@ -333,13 +333,19 @@ fn findings(facts: &mut Vec<Fact>, input: &Input<'_>, subject: &Subject) {
 }
 
 fn next(facts: &mut Vec<Fact>, input: &Input<'_>, subject: &Subject) {
-    let held = input.held.iter().filter(|held| held.what.contains(subject.name.as_str()));
-    facts.extend(held.map(|held| Fact::held(format!("{}: {}", held.what, held.why))));
+    let held: Vec<&Held> = input.held.iter().filter(|held| held.what.contains(subject.name.as_str())).collect();
+    facts.extend(held.iter().map(|held| {
+        let release = held.approve.as_ref().map_or_else(String::new, |id| format!("; --approve {id} releases it"));
+        Fact::held(format!("{}: {}{release}", held.what, held.why))
+    }));
     if let Some(reason) = input.plan.prunes.get(subject) {
         facts.push(Fact::pruned(format!("the next pass takes it away: {}", reason.text)));
     } else if let Some(reason) = input.plan.reasons.get(subject) {
         facts.push(Fact::change(format!("the next pass writes down: {}", reason.text)));
     } else if input.plan.kept.contains(subject) {
+        if !held.is_empty() {
+            return;
+        }
         let why = if subject.kind == Kind::Image && prune::is_protected(input.desired, input.recorded, &subject.name) {
             "the file of its entry can't be read whole"
         } else {
@@ -347,7 +353,7 @@ fn next(facts: &mut Vec<Fact>, input: &Input<'_>, subject: &Subject) {
         };
         facts.push(Fact::kept(format!("what is recorded of it stays as it is: {why}")));
     } else {
-        facts.push(Fact::nothing("nothing: the record is as it should be"));
+        facts.push(Fact::nothing("nothing to do: the record is as it should be"));
     }
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use plimsoll::plan::Reason;
+use plimsoll::plan::explain::Fact;
 
+use crate::commands::leaves;
+use crate::commands::page::page;
 use crate::support::program::Plimsoll;
 
 fn root() -> &'static Path {
@@ -36,8 +39,8 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    for command in ["", "run", "plan", "validate", "render", "init", "schema", "demo"] {
-        let arguments: Vec<&str> = [command, "-h"].into_iter().filter(|word| !word.is_empty()).collect();
+    for command in [String::new()].into_iter().chain(leaves()) {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).filter(|word| !word.is_empty()).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
         let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };
@@ -48,6 +51,22 @@ fn command_line() {
         "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
     );
     fresh("docs/reference/cli.md", &out.replace("## plimsoll \n", "## plimsoll\n"));
+}
+
+#[test]
+fn commands_by_example() {
+    fresh("docs/reference/commands.md", &page());
+}
+
+#[test]
+fn facts() {
+    let mut out = String::from(
+        "# Facts\n\nWhat `plimsoll explain` says of an image, as `code` in JSON; `make bless` writes this page anew.\n\n| Topic | Code | Meaning |\n|---|---|---|\n",
+    );
+    for (topic, code, meaning) in Fact::ALL {
+        let _ = writeln!(out, "| {} | `{code}` | {meaning} |", topic.word());
+    }
+    fresh("docs/reference/facts.md", &out);
 }
 
 #[test]

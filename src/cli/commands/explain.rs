@@ -30,7 +30,6 @@ pub(super) fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Fault
             .hint("`plimsoll status` lists the names")
     })?;
     let drafted = if context.operator.offline { drafted } else { asked(&owned, drafted, &graph, &subject)? };
-    let graph = looking::graph_of(&drafted);
     let facts = explain::explain(&input(&drafted, &graph), &subject);
     match context.operator.output {
         Format::Json | Format::Yaml => output::structured(&document(&subject, &facts), context.operator.output),
@@ -105,8 +104,7 @@ fn words(subject: &Subject, facts: &[Fact], style: Style) -> String {
         }
         for fact in of_topic {
             let at = fact.at.map_or_else(String::new, |at| format!(" ({})", written(at)));
-            let about = fact.code.replace('-', " ");
-            let _ = writeln!(out, "  {label:8} {}: {}{}", style.faint(&about), printable(&fact.text), style.faint(&at));
+            let _ = writeln!(out, "  {label:8} {}{}", printable(&fact.text), style.faint(&at));
             label = "";
         }
     }

@@ -31,17 +31,18 @@ pub(super) fn read(context: &Context) -> Result<(Owned, Drafted), Fault> {
 }
 
 async fn unasked(owned: Owned) -> Result<(Owned, Drafted), Fault> {
-    let drafted = pass::drafted(&owned.unasked(), &Options::default()).await;
-    crate::ports::Progress::end(owned.world().progress);
-    Ok((owned, drafted?))
+    let drafted = pass::drafted(&owned.unasked(), &Options::default()).await?;
+    Ok((owned, drafted))
 }
 
 /// Runs a future of a command that changes nothing, until its end or Ctrl-C.
 pub(super) fn until_interrupted<T>(future: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     runtime()?.block_on(async {
         tokio::select! {
-            result = future => result,
+            // Before all else, so that a signal is listened for before anything is waited for.
+            biased;
             () = interrupted() => Err(Fault::new(Class::Local, "interrupted")),
+            result = future => result,
         }
     })
 }

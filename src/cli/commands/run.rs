@@ -19,19 +19,19 @@ const AT_ONCE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// One pass, or the loop.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
-    let options = options(context, args.dry_run)?;
+    let options = options(context, args.dry_run);
     if args.once || args.dry_run {
         let outcome = one_pass(context, &options)?;
         show(context, &outcome, |context, outcome| text::ran(outcome, context.out));
         return Ok(outcome.run_code());
     }
-    let rhythm = Rhythm { interval: settings::interval(&context.operator)? };
+    let rhythm = Rhythm { interval: settings::interval(&context.operator) };
     runtime()?.block_on(looping(context, options, &rhythm))
 }
 
 /// A pass that stops before anything is changed.
 pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
-    let options = options(context, true)?;
+    let options = options(context, true);
     let outcome = one_pass(context, &options)?;
     if context.operator.output == Format::Markdown {
         text::trouble(&outcome, context.err);
@@ -42,23 +42,22 @@ pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
     Ok(outcome.plan_code())
 }
 
-fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
+fn options(context: &Context, dry_run: bool) -> Options {
     let operator = &context.operator;
-    Ok(Options {
-        only: settings::only(operator)?,
+    Options {
+        only: operator.only.iter().cloned().collect(),
         dry_run,
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
         intervals: Intervals::default(),
-    })
+    }
 }
 
-/// The operator's intervals; Docker Hub is asked less often while we are anonymous there.
+/// The operator's intervals, which depend on whether somebody is logged in at Docker Hub.
 async fn intervals(context: &Context) -> Result<Intervals, Fault> {
     let operator = &context.operator;
-    let (intervals, hub) = (settings::intervals(operator)?, settings::hub_interval(operator)?);
     if operator.offline {
-        return Ok(intervals);
+        return Ok(settings::intervals(operator, false));
     }
     let anonymous = match registry::stored(&settings::registry(operator)?, "docker.io").await {
         Ok(stored) => stored == Stored::Nothing,
@@ -67,7 +66,7 @@ async fn intervals(context: &Context) -> Result<Intervals, Fault> {
             true
         }
     };
-    Ok(Intervals { anonymous_hub: anonymous.then_some(hub), ..intervals })
+    Ok(settings::intervals(operator, anonymous))
 }
 
 fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
@@ -76,8 +75,9 @@ fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
         let world = owned.world();
         let mut memory = Memory::default();
         tokio::select! {
-            outcome = pass(&world, options, &mut memory) => Ok(outcome),
+            biased;
             () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
+            outcome = pass(&world, options, &mut memory) => Ok(outcome),
         }
     })
 }

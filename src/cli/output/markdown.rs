@@ -149,12 +149,17 @@ fn inline(text: &str) -> String {
     const SPACE: &str = "&#8203;";
     let text = crate::base::fault::foreign(text);
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
-            '@' | '#' | ':' => {
+            '@' | '#' => {
+                out.push(c);
+                out.push_str(SPACE);
+            }
+            ':' if rest.as_str().starts_with("//") => {
                 out.push(c);
                 out.push_str(SPACE);
             }

@@ -127,11 +127,7 @@ fn branches(examined: &Examined) -> Vec<Finding> {
 pub(super) async fn config(context: &Context, findings: &mut Vec<Finding>) -> BTreeSet<String> {
     let opened = if context.operator.offline { Owned::open_last(&context.operator) } else { Owned::open(&context.operator) };
     let drafted = match opened {
-        Ok(owned) => {
-            let drafted = pass::drafted(&owned.unasked(), &Options::default()).await;
-            owned.world().progress.end();
-            drafted
-        }
+        Ok(owned) => pass::drafted(&owned.unasked(), &Options::default()).await,
         Err(fault) => Err(fault),
     };
     let drafted = match drafted {
