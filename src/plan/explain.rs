@@ -211,7 +211,7 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
             }
         }
         None if input.desired.broken.contains(name) => {
-            facts.push(Fact::broken_entry("its entry can't be used; `plimsoll validate` names the place"))
+            facts.push(Fact::broken_entry("its entry can't be used; `plimsoll validate` names the place"));
         }
         None => facts.push(Fact::no_entry("no entry names it any more")),
     }

@@ -122,7 +122,7 @@ pub(super) fn schema(context: &Context, args: &SchemaArgs) -> Result<u8, Fault> 
     let Some(wanted) = &args.name else {
         let names: Vec<&str> = schemas.keys().map(|name| name.trim_end_matches(".schema.json")).collect();
         match context.operator.output {
-            Format::Text => output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>()),
+            Format::Text => output::print(&format!("{}\n", names.join("\n"))),
             format => output::structured(&json!(names), format),
         }
         return Ok(0);

@@ -60,11 +60,9 @@ fn asked(owned: &Owned, drafted: Drafted, graph: &ImageGraph, subject: &Subject)
         // Nobody could say more of what is only recorded.
         _ => return Ok(drafted),
     };
-    looking::until_interrupted(async {
-        let asked = pass::drafted(&world, &Options { only, ..Options::default() }).await;
-        world.progress.end();
-        asked
-    })
+    let asked = looking::until_interrupted(pass::drafted(&world, &Options { only, ..Options::default() }));
+    world.progress.end();
+    asked
 }
 
 /// A registry that is asked for one image alone.

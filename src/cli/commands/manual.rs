@@ -9,11 +9,11 @@ use super::super::output::{self, text};
 use crate::base::{Class, Fault, fault};
 
 /// Prints completions for a shell.
-pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Fault> {
+pub(super) fn completions(args: &CompletionsArgs) -> u8 {
     let mut printed = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "plimsoll", &mut printed);
     output::print(&String::from_utf8_lossy(&printed));
-    Ok(0)
+    0
 }
 
 /// Prints a manual page, or writes all of them.

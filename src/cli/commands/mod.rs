@@ -51,7 +51,7 @@ pub(super) fn run(cli: Cli) -> u8 {
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
         Some(Command::Demo(args)) => super::demo::demo(&context, &args),
-        Some(Command::Completions(args)) => manual::completions(&args),
+        Some(Command::Completions(args)) => Ok(manual::completions(&args)),
         Some(Command::Man(args)) => manual::man(&args),
     };
     let code = result.unwrap_or_else(|fault| {

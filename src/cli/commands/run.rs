@@ -76,7 +76,10 @@ fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
         let mut memory = Memory::default();
         tokio::select! {
             biased;
-            () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
+            () = interrupted() => {
+                world.progress.end();
+                Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch"))
+            }
             outcome = pass(&world, options, &mut memory) => Ok(outcome),
         }
     })
@@ -127,6 +130,9 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
             if outcome.status != Status::Converged {
                 output::print(&text::ran(outcome, context.out));
             }
+        } else if format == Format::Yaml {
+            output::print("---\n");
+            output::structured(&document::outcome(outcome), format);
         } else {
             let line = serde_json::to_string(&document::outcome(outcome)).unwrap_or_default();
             output::print(&format!("{line}\n"));

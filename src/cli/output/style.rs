@@ -21,8 +21,9 @@ pub(in super::super) struct Style {
 /// What the environment says of colour and width.
 #[derive(Debug, Clone, Default)]
 struct Surroundings {
-    no_color: bool,
-    force_color: bool,
+    /// What a variable says of colour, wherever the stream goes.
+    color: Option<bool>,
+    /// The terminal shows none.
     dumb: bool,
     columns: Option<usize>,
     terminal: bool,
@@ -33,9 +34,9 @@ impl Surroundings {
     fn of(stream: &impl IsTerminal) -> Self {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let terminal = stream.is_terminal();
+        let forced = || set("CLICOLOR_FORCE").filter(|value| value != "0").map(|_| true);
         Self {
-            no_color: set("NO_COLOR").is_some(),
-            force_color: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            color: set("NO_COLOR").map(|_| false).or_else(forced),
             dumb: set("TERM").is_some_and(|term| term == "dumb") || set("CLICOLOR").is_some_and(|value| value == "0"),
             columns: set("COLUMNS").and_then(|text| text.parse().ok()).filter(|columns| *columns > 0),
             terminal,
@@ -56,7 +57,7 @@ impl Style {
             on: match color {
                 Color::Always => true,
                 Color::Never => false,
-                Color::Auto => !around.no_color && (around.force_color || (around.terminal && !around.dumb)),
+                Color::Auto => around.color.unwrap_or(around.terminal && !around.dumb),
             },
             width: around.columns.or(around.terminal_columns),
             longest: (around.terminal && !all).then_some(LONGEST_LIST),
@@ -140,12 +141,11 @@ mod tests {
         for (what, color, around, expected) in [
             ("a terminal", Color::Auto, terminal.clone(), true),
             ("a pipe", Color::Auto, pipe.clone(), false),
-            ("NO_COLOR", Color::Auto, Surroundings { no_color: true, ..terminal.clone() }, false),
+            ("NO_COLOR", Color::Auto, Surroundings { color: Some(false), ..terminal.clone() }, false),
             ("TERM=dumb", Color::Auto, Surroundings { dumb: true, ..terminal.clone() }, false),
-            ("CLICOLOR_FORCE on a pipe", Color::Auto, Surroundings { force_color: true, ..pipe.clone() }, true),
-            ("NO_COLOR wins", Color::Auto, Surroundings { force_color: true, no_color: true, ..terminal.clone() }, false),
-            ("--color always", Color::Always, Surroundings { no_color: true, ..pipe.clone() }, true),
-            ("--color never", Color::Never, Surroundings { force_color: true, ..terminal.clone() }, false),
+            ("CLICOLOR_FORCE on a pipe", Color::Auto, Surroundings { color: Some(true), ..pipe.clone() }, true),
+            ("--color always", Color::Always, Surroundings { color: Some(false), ..pipe.clone() }, true),
+            ("--color never", Color::Never, Surroundings { color: Some(true), ..terminal.clone() }, false),
         ] {
             assert_eq!(Style::in_surroundings(color, false, &around).on, expected, "{what}");
         }

@@ -23,14 +23,12 @@ pub(in super::super) fn table(heads: &[&str], rows: &[Vec<String>], style: Style
     out
 }
 
-/// Takes from the widest column until the table fits, or nothing more can be taken.
+/// Takes from the widest column, one by one so that two wide ones stay even, until the table fits or no more can be taken.
 fn fit(widths: &mut [usize], room: usize) {
     let gaps = 2 * widths.len().saturating_sub(1);
     while widths.iter().sum::<usize>().saturating_add(gaps) > room {
-        let over = widths.iter().sum::<usize>() + gaps - room;
         let Some(widest) = widths.iter_mut().max().filter(|width| **width > NARROWEST) else { return };
-        // One step at a time keeps two wide columns even.
-        *widest -= over.min((*widest - NARROWEST).div_ceil(4));
+        *widest -= 1;
     }
 }
 

@@ -56,16 +56,16 @@ fn without_times(value: serde_json::Value) -> serde_json::Value {
 #[test]
 fn the_loop_prints_one_document_a_pass() {
     use std::io::BufRead as _;
-    let scene = Scene::new();
-    let mut child = scene.command(&["run", "--interval", "1s", "-o", "json"]).spawn().unwrap();
-    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let outcomes: Vec<String> = lines
-        .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap()["outcome"].as_str().unwrap().to_owned())
-        .take(3)
-        .collect();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(outcomes, ["published", "converged", "converged"]);
+    for (format, outcome) in [("json", "\"outcome\":\""), ("yaml", "outcome: ")] {
+        let scene = Scene::new();
+        let mut child = scene.command(&["run", "--interval", "1s", "-o", format]).spawn().unwrap();
+        let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let outcomes: Vec<String> =
+            lines.filter_map(|line| Some(line.split_once(outcome)?.1.split(['"', ',']).next().unwrap().to_owned())).take(3).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(outcomes, ["published", "converged", "converged"], "{format}");
+    }
 }
 
 /// The parts of the SARIF 2.1.0 schema that a log of ours uses, checked against the real thing's required shape.
