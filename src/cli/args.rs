@@ -27,16 +27,24 @@ pub(super) enum Command {
     /// Make desired state true: one pass with `--once`, else a loop.
     Run(RunArgs),
     /// Show what a pass would change and why; exit 2 when there is something.
+    ///
+    /// `-o markdown` prints a comment for a pull request.
     Plan(PlanArgs),
     /// Say of one image what is recorded, why, what happens next, and what is unknown.
     Explain(ExplainArgs),
     /// Draw which image builds on which.
+    ///
+    /// `-o mermaid` (the default), `-o dot` and `-o svg` draw; `-o json` and `-o yaml` list nodes, edges and cycles.
     Graph(GraphArgs),
     /// Show what is recorded, without asking registries.
+    ///
+    /// With `--offline`, or when the git host does not answer, it is what was last fetched.
     Status,
     /// Check git, registries, credentials, rights and clock; exit 1 when something is broken.
     Doctor,
     /// Check the config files of a directory; exit 3 on any error.
+    ///
+    /// `-o sarif` prints SARIF 2.1.0 for code scanning; `-o github` prints workflow commands that annotate a pull request.
     Validate(ValidateArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
@@ -66,7 +74,6 @@ pub(super) struct RunArgs {
 
 /// Options of `plan`.
 #[derive(Debug, Args)]
-#[command(after_help = "`-o markdown` prints a comment for a pull request.")]
 pub(super) struct PlanArgs {
     /// Leave out the diffs of files.
     #[arg(long)]
@@ -82,7 +89,6 @@ pub(super) struct ExplainArgs {
 
 /// Options of `graph`.
 #[derive(Debug, Args)]
-#[command(after_help = "`-o mermaid` (the default), `-o dot` and `-o svg` draw; `-o json` and `-o yaml` list nodes, edges and cycles.")]
 pub(super) struct GraphArgs {
     /// Only what a move of this base image, or image, reaches, in the waves in which it would be rebuilt.
     #[arg(long, value_name = "IMAGE")]
@@ -91,9 +97,6 @@ pub(super) struct GraphArgs {
 
 /// Options of `validate`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "`-o sarif` prints SARIF 2.1.0 for code scanning; `-o github` prints workflow commands that annotate a pull request."
-)]
 pub(super) struct ValidateArgs {
     /// The directory that holds `images.yaml`.
     #[arg(default_value = ".")]

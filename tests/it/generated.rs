@@ -44,7 +44,8 @@ fn command_line() {
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
         let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };
-        let _ = write!(out, "\n## plimsoll {command}\n\n```text\n{}\n```\n", own.trim_end());
+        let own: Vec<&str> = own.trim_end().lines().map(str::trim_end).collect();
+        let _ = write!(out, "\n## plimsoll {command}\n\n```text\n{}\n```\n", own.join("\n"));
     }
     let _ = write!(
         out,
