@@ -65,6 +65,8 @@ fn the_loop_prints_one_document_a_pass() {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(outcomes, ["published", "converged", "converged"], "{format}");
+        // Five tags, each asked for once: what is not due is not asked.
+        assert_eq!(scene.requests(), 5);
     }
 }
 

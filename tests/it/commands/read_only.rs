@@ -84,6 +84,20 @@ fn explain_asks_for_one_image_alone() {
 }
 
 #[test]
+fn explain_names_what_did_not_answer() {
+    let scene = Scene::recorded();
+    // Nobody listens there.
+    scene.write("images.d/lost.yaml", "registry: 127.0.0.1:1\nrepository: team/lost\nallowTags: ^1$\n");
+    scene.commit();
+    let before = scene.requests();
+    let document = scene.run(&["explain", "lost", "-o", "json"]).expect(0).json();
+    let unknown = document["facts"].as_array().unwrap().iter().find(|fact| fact["topic"] == "unknown").unwrap();
+    assert_eq!(unknown["code"], "unknown");
+    assert!(unknown["text"].as_str().unwrap().starts_with("127.0.0.1:1/team/lost:1: "), "{unknown}");
+    assert_eq!(scene.requests(), before, "the other images are not asked for");
+}
+
+#[test]
 fn explain_says_what_keeps_an_image_as_it_is() {
     let scene = Scene::recorded();
     let facts = |image: &str| {

@@ -64,6 +64,12 @@ impl Scene {
         self.registry.push("library/node", "22-bookworm-slim", &BTreeMap::new(), b"another build").unwrap();
     }
 
+    /// How often the registry was asked.
+    pub(crate) fn requests(&self) -> u64 {
+        let seen = self.registry.requests();
+        seen.ping + seen.head_manifest + seen.get_manifest + seen.blob + seen.tags + seen.other
+    }
+
     pub(crate) fn checkout(&self) -> PathBuf {
         self.plimsoll.home().join("my-images")
     }
