@@ -11,7 +11,7 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
-use crate::git::{self, GitProgram, GitSources, RepositoryOptions};
+use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
 use crate::ports::{Registry, Repository};
 use crate::reconcile::World;
@@ -75,6 +75,7 @@ pub(super) fn repository_options(operator: &OperatorArgs) -> Result<RepositoryOp
         record_branch: branch(&operator.record_branch, "--record-branch")?,
         cache: settings::cache_dir(operator)?,
         push: operator.push,
+        signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
         program: GitProgram { credentials: settings::git_credentials(operator)?, ..settings::git_program(operator)? },
     })
 }

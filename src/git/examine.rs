@@ -7,9 +7,10 @@ use std::sync::Mutex;
 use git2::Oid;
 use jiff::Timestamp;
 
-use super::checkout::{dirt, head_branch, tip, upstream};
+use super::checkout::{head_branch, tip, upstream};
 use super::command::{GitProgram, transfer_fault};
 use super::mirror::Mirror;
+use super::move_branch::dirt;
 use super::objects::commit_id;
 use super::remote::Remote;
 use super::{RepositoryOptions, local_checkout};
@@ -128,9 +129,9 @@ pub async fn may_push(options: RepositoryOptions) -> Result<String, Fault> {
 fn remote(options: RepositoryOptions) -> Result<Remote, Fault> {
     let url = super::remote_location(&options)?;
     let mirror = Mirror::open(&options.cache, &url)?;
-    let RepositoryOptions { branch, record_branch, mut program, .. } = options;
+    let RepositoryOptions { branch, record_branch, signing_key, mut program, .. } = options;
     program.protocols.insert(url.protocol());
-    Ok(Remote { url, branch, record_branch, git: program, mirror, seen: Mutex::default() })
+    Ok(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() })
 }
 
 async fn dry_push(git: &GitProgram, mirror: &Mirror, url: &RemoteUrl, branch: &BranchName, commit: &str) -> Result<(), Fault> {

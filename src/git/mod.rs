@@ -3,13 +3,16 @@
 mod checkout;
 mod command;
 mod create;
+mod desk;
 mod examine;
 mod last;
 mod mirror;
+mod move_branch;
 mod objects;
 mod pack;
 mod push;
 mod remote;
+mod sign;
 mod sources;
 mod unfinished;
 
@@ -27,6 +30,7 @@ use crate::ports::Repository;
 pub use command::{GitCredentials, GitProgram};
 pub use create::{begin, create};
 pub use examine::{Examined, examine, may_push, version};
+pub use sign::SigningKey;
 pub use sources::GitSources;
 
 use checkout::Checkout;
@@ -49,6 +53,8 @@ pub struct RepositoryOptions {
     pub cache: PathBuf,
     /// With a checkout: also push to the upstream.
     pub push: bool,
+    /// Signs our commits.
+    pub signing_key: Option<SigningKey>,
     /// How git is run.
     pub program: GitProgram,
 }
@@ -69,15 +75,15 @@ pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
     // What git fetched it has checked; hashing each object again at each read would cost more than parsing it.
     git2::opts::strict_hash_verification(false);
     if let Some(git) = local_checkout(&options)? {
-        let RepositoryOptions { branch, record_branch, cache, push, mut program, .. } = options;
+        let RepositoryOptions { branch, record_branch, cache, push, signing_key, mut program, .. } = options;
         program.protocols.insert(Protocol::File);
-        return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, program, cache }));
+        return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, signing_key, program, cache }));
     }
     let url = remote_location(&options)?;
-    let RepositoryOptions { branch, record_branch, cache, mut program, .. } = options;
+    let RepositoryOptions { branch, record_branch, cache, signing_key, mut program, .. } = options;
     program.protocols.insert(url.protocol());
     let mirror = Mirror::open(&cache, &url)?;
-    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, seen: Mutex::default() }))
+    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() }))
 }
 
 /// The repository, when the location is the path of one with a work tree.
