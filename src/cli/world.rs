@@ -26,34 +26,35 @@ pub(super) struct Owned {
     registry: Box<dyn Registry>,
     clock: SystemClock,
     progress: Line,
+    silence: Line,
 }
 
 impl Owned {
     /// Opens repository, sources and registries as the operator says.
     pub(super) fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
-        let cache = settings::cache_dir(operator)?;
-        let program = settings::git_program(operator)?;
-        let branch = |name: &Option<String>, option: &str| {
-            name.as_deref()
-                .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
-                .transpose()
-        };
-        let repository = git::open(RepositoryOptions {
-            location: operator.repo.clone(),
-            branch: branch(&operator.branch, "--branch")?,
-            record_branch: branch(&operator.record_branch, "--record-branch")?,
-            cache: cache.clone(),
-            push: operator.push,
-            signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
-            program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
-        })?;
+        let repository = git::open(repository_options(operator)?)?;
         let registry: Box<dyn Registry> =
             if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
         // Their options are checked even when nobody is asked.
+        let cache = settings::cache_dir(operator)?;
         let forges = Forges::new(&settings::forges(operator, &cache)?);
+        let program = settings::git_program(operator)?;
         let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
         let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
-        Ok(Self { repository, sources, forges, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
+        let (clock, progress, silence) = (SystemClock::new(), Line::new(operator.quiet), Line::new(true));
+        Ok(Self { repository, sources, forges, registry, clock, progress, silence })
+    }
+
+    /// Opens the repository as it was last fetched; nobody is asked for anything.
+    pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
+        let repository = git::open_last(repository_options(operator)?)?;
+        let (clock, progress, silence) = (SystemClock::new(), Line::new(operator.quiet), Line::new(true));
+        Ok(Self { repository, sources: None, forges: None, registry: Box::new(Offline), clock, progress, silence })
+    }
+
+    /// The same repository in a world whose registries and source repositories are not asked.
+    pub(super) fn unasked(&self) -> World<'_> {
+        World { sources: None, forge: None, registry: &Offline, progress: &self.silence, ..self.world() }
     }
 
     /// As one pass sees it.
@@ -67,6 +68,24 @@ impl Owned {
             progress: &self.progress,
         }
     }
+}
+
+/// How the config repository is opened, as the operator says.
+pub(super) fn repository_options(operator: &OperatorArgs) -> Result<RepositoryOptions, Fault> {
+    let branch = |name: &Option<String>, option: &str| {
+        name.as_deref()
+            .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
+            .transpose()
+    };
+    Ok(RepositoryOptions {
+        location: operator.repo.clone(),
+        branch: branch(&operator.branch, "--branch")?,
+        record_branch: branch(&operator.record_branch, "--record-branch")?,
+        cache: settings::cache_dir(operator)?,
+        push: operator.push,
+        signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
+        program: GitProgram { credentials: settings::git_credentials(operator)?, ..settings::git_program(operator)? },
+    })
 }
 
 /// The repository's address as it may be shown: a path, or a URL without user and query.

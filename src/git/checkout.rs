@@ -145,7 +145,7 @@ impl Checkout {
     }
 }
 
-fn head_branch(git: &Git) -> Option<BranchName> {
+pub(super) fn head_branch(git: &Git) -> Option<BranchName> {
     let head = git.find_reference("HEAD").ok()?;
     let target = head.symbolic_target().ok()??;
     BranchName::parse(target.strip_prefix("refs/heads/")?).ok()
@@ -160,10 +160,10 @@ pub(super) fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> 
 }
 
 /// Where a branch is pushed to: its address, its name there, and the honoured part of the configuration.
-type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
+pub(super) type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
 
 /// The upstream of a branch.
-fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
+pub(super) fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     let config = git.config().ok()?.snapshot().ok()?;
     let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());

@@ -3,6 +3,8 @@
 pub mod builds;
 pub mod changes;
 pub mod daemon;
+pub mod due;
+mod memory;
 pub mod message;
 pub mod observe;
 pub mod outcome;
@@ -11,5 +13,7 @@ pub mod pins;
 mod read;
 mod workflows;
 
+pub use due::Intervals;
+pub use memory::Memory;
 pub use outcome::{Action, Change, Outcome, Status};
-pub use pass::{Memory, Options, World, pass};
+pub use pass::{Drafted, Options, World, pass};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::observe::{self, SourceFiles};
+use super::observe::{self, SourceKey, SourceLook};
 use super::pass::World;
 use super::read::{self, Unusable};
 use crate::base::{Class, Fault};
@@ -97,9 +97,10 @@ pub async fn plan(world: &World<'_>, only: &BTreeSet<ImageName>) -> Result<PinPl
         }
     }
     let chosen: BTreeSet<ImageName> = places.values().flatten().map(|entry| entry.name.clone()).collect();
-    let mut files = SourceFiles::new();
+    let mut files = BTreeMap::new();
     if !chosen.is_empty() {
-        observe::source_files(observe::selected(&desired.entries, &chosen), world.sources, world.progress, &mut files).await;
+        let wanted = observe::wanted_files(observe::selected(&desired.entries, &chosen));
+        files.extend(observe::source_files(wanted, world.sources, world.progress).await);
     }
     let local: Vec<&str> = places.keys().filter(|(branch, _)| branch.is_none()).map(|(_, path)| path.as_str()).collect();
     let listing = world.repository.list(&snapshot.config, &local)?;
@@ -129,7 +130,7 @@ fn names(entries: &[&Entry]) -> String {
     entries.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn content(world: &World<'_>, listing: &Listing, files: &SourceFiles, (branch, path): &Place) -> Result<String, Fault> {
+fn content(world: &World<'_>, listing: &Listing, files: &BTreeMap<SourceKey, SourceLook>, (branch, path): &Place) -> Result<String, Fault> {
     let bytes = match branch {
         Some(branch) => match files.get(&(branch.clone(), path.clone())) {
             Some(Ok(file)) => file.content.clone(),

@@ -58,7 +58,8 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date)
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// An HTTP date (RFC 9110 §5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use plimsoll::plan::Reason;
+use plimsoll::plan::explain::Fact;
 
+use crate::commands::leaves;
+use crate::commands::page::page;
 use crate::support::program::Plimsoll;
 
 fn root() -> &'static Path {
@@ -36,13 +39,13 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    let commands = "run,plan,pin,validate,render,inspect dockerfile,inspect ref,inspect tags,inspect image,init,schema,demo";
-    for command in std::iter::once("").chain(commands.split(',')) {
-        let arguments: Vec<&str> = command.split_whitespace().chain(["-h"]).collect();
+    for command in [String::new()].into_iter().chain(leaves()) {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).filter(|word| !word.is_empty()).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
         let own = if command.is_empty() { help.as_str() } else { help.split("Operator options:").next().unwrap() };
-        let _ = write!(out, "\n## plimsoll {command}\n\n```text\n{}\n```\n", own.trim_end());
+        let own: Vec<&str> = own.trim_end().lines().map(str::trim_end).collect();
+        let _ = write!(out, "\n## plimsoll {command}\n\n```text\n{}\n```\n", own.join("\n"));
     }
     let _ = write!(
         out,
@@ -71,6 +74,22 @@ fn words_of_inspect() {
         let _ = writeln!(out, "| `{}` | {meaning} |", rule.word());
     }
     fresh("docs/reference/inspect.md", &out);
+}
+
+#[test]
+fn commands_by_example() {
+    fresh("docs/reference/commands.md", &page());
+}
+
+#[test]
+fn facts() {
+    let mut out = String::from(
+        "# Facts\n\nWhat `plimsoll explain` says of an image, as `code` in JSON; `make bless` writes this page anew.\n\n| Topic | Code | Meaning |\n|---|---|---|\n",
+    );
+    for (topic, code, meaning) in Fact::ALL {
+        let _ = writeln!(out, "| {} | `{code}` | {meaning} |", topic.word());
+    }
+    fresh("docs/reference/facts.md", &out);
 }
 
 #[test]

@@ -5,8 +5,10 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod commands;
 mod docker_builds;
 mod docker_faults;
+mod due;
 mod examples;
 mod faults;
 mod forge_app;

@@ -69,7 +69,7 @@ pub(super) fn pin(context: &Context, args: &PinArgs) -> Result<u8, Fault> {
         }
     }
     for fault in &failed {
-        text::fault(fault);
+        text::fault(fault, context.err);
     }
     let wrong = plan.diagnostics.iter().any(|finding| finding.severity == Severity::Error);
     let unknown = wrong || plan.unknown.iter().any(crate::plan::Unknown::is_failure);

@@ -3,12 +3,13 @@
 use tokio::sync::{Notify, watch};
 
 use super::super::args::{Format, PlanArgs, RunArgs};
-use super::super::output::{self, document, text};
+use super::super::output::{self, document, markdown, text};
 use super::super::{settings, world};
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
 use crate::reconcile::daemon::{self, Rhythm};
-use crate::reconcile::{Memory, Options, Outcome, Status, pass};
+use crate::reconcile::{Intervals, Memory, Options, Outcome, Status, pass};
+use crate::registry::{self, Stored};
 
 /// The exit code after a second signal: what shells say of a program that Ctrl-C ended.
 const TOLD_TWICE: u8 = 130;
@@ -18,32 +19,54 @@ const AT_ONCE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// One pass, or the loop.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
-    let options = options(context, args.dry_run)?;
+    let options = options(context, args.dry_run);
     if args.once || args.dry_run {
         let outcome = one_pass(context, &options)?;
         show(context, &outcome, |context, outcome| text::ran(outcome, context.out));
         return Ok(outcome.run_code());
     }
-    let rhythm = Rhythm { interval: settings::interval(&context.operator)? };
-    runtime()?.block_on(looping(context, &options, &rhythm))
+    let rhythm = Rhythm { interval: settings::interval(&context.operator) };
+    runtime()?.block_on(looping(context, options, &rhythm))
 }
 
 /// A pass that stops before anything is changed.
 pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
-    let options = options(context, true)?;
+    let options = options(context, true);
     let outcome = one_pass(context, &options)?;
-    show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    if context.operator.output == Format::Markdown {
+        text::trouble(&outcome, context.err);
+        output::print(&markdown::comment(&outcome, !args.no_diff));
+    } else {
+        show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    }
     Ok(outcome.plan_code())
 }
 
-fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
+fn options(context: &Context, dry_run: bool) -> Options {
     let operator = &context.operator;
-    Ok(Options {
-        only: settings::only(operator)?,
+    Options {
+        only: operator.only.iter().cloned().collect(),
         dry_run,
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
-    })
+        intervals: Intervals::default(),
+    }
+}
+
+/// The operator's intervals, which depend on whether somebody is logged in at Docker Hub.
+async fn intervals(context: &Context) -> Result<Intervals, Fault> {
+    let operator = &context.operator;
+    if operator.offline {
+        return Ok(settings::intervals(operator, false));
+    }
+    let anonymous = match registry::stored(&settings::registry(operator)?, "docker.io").await {
+        Ok(stored) => stored == Stored::Nothing,
+        Err(fault) => {
+            tracing::warn!(%fault, "the credentials for docker.io can't be read; it is asked as rarely as without them");
+            true
+        }
+    };
+    Ok(settings::intervals(operator, anonymous))
 }
 
 fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
@@ -52,8 +75,12 @@ fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
         let world = owned.world();
         let mut memory = Memory::default();
         tokio::select! {
+            biased;
+            () = interrupted() => {
+                world.progress.end();
+                Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch"))
+            }
             outcome = pass(&world, options, &mut memory) => Ok(outcome),
-            () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
         }
     })
 }
@@ -68,7 +95,8 @@ fn show(context: &Context, outcome: &Outcome, words: impl Fn(&Context, &Outcome)
     }
 }
 
-async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Result<u8, Fault> {
+async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result<u8, Fault> {
+    let options = &Options { intervals: intervals(context).await?, ..options };
     let owned = world::Owned::open(&context.operator)?;
     let look = std::sync::Arc::new(Notify::new());
     let _watcher = world::watch(&context.operator, &look);
@@ -102,6 +130,9 @@ async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Resul
             if outcome.status != Status::Converged {
                 output::print(&text::ran(outcome, context.out));
             }
+        } else if format == Format::Yaml {
+            output::print("---\n");
+            output::structured(&document::outcome(outcome), format);
         } else {
             let line = serde_json::to_string(&document::outcome(outcome)).unwrap_or_default();
             output::print(&format!("{line}\n"));
@@ -118,7 +149,7 @@ async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Resul
 }
 
 /// Waits for SIGTERM or Ctrl-C.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         return std::future::pending().await;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::super::args::Format;
 use super::super::super::inspect_args::ImageArgs;
+use super::super::super::output::style::Style;
 use super::super::super::output::{self, text};
 use super::super::super::settings;
 use super::super::{Context, runtime};
@@ -33,13 +34,13 @@ pub(super) fn image(context: &Context, args: &ImageArgs) -> Result<u8, Fault> {
     let images: Arc<dyn Images> =
         if operator.offline { Arc::new(Offline) } else { Arc::new(RegistryClient::new(settings::registry(operator)?)?) };
     // The client bounds requests; this bounds what waits for them.
-    let (format, waiting) = (operator.output, 2 * usize::from(operator.jobs));
+    let (format, style, waiting) = (operator.output, context.err, 2 * usize::from(operator.jobs));
     let asking = async move {
         let mut answers = iter(inputs).map(|input| answered(Arc::clone(&images), input)).buffer_unordered(waiting);
         let mut failed = false;
         while let Some((input, answer)) = answers.next().await {
             failed |= answer.is_err();
-            show(format, &input, &answer);
+            show(format, style, &input, &answer);
         }
         if failed { SOME_FAILED } else { 0 }
     };
@@ -62,14 +63,14 @@ async fn answered(images: Arc<dyn Images>, input: String) -> (String, Answer) {
     (input, look.map(|look| (reference, look)))
 }
 
-fn show(format: Format, input: &str, answer: &Answer) {
+fn show(format: Format, style: Style, input: &str, answer: &Answer) {
     if format == Format::Text {
         return match answer {
             Ok((reference, look)) => {
                 let platforms: Vec<&str> = look.platforms.iter().map(|(platform, _)| platform.as_str()).collect();
                 output::print(&format!("{reference} {} {} {}\n", look.digest, look.media_type, platforms.join(",")).replace(" \n", "\n"));
             }
-            Err(fault) => text::fault(fault),
+            Err(fault) => text::fault(fault, style),
         };
     }
     let value = document(input, answer);
@@ -78,7 +79,7 @@ fn show(format: Format, input: &str, answer: &Answer) {
             output::print("---\n");
             output::structured(&value, format);
         }
-        Format::Json | Format::Text => output::print(&format!("{value}\n")),
+        _ => output::print(&format!("{value}\n")),
     }
 }
 
