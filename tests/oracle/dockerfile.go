@@ -90,6 +90,9 @@ func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourcer
 
 // kinds maps words of an error to its kind; the first that matches wins.
 var kinds = []struct{ words, kind string }{
+	{"failed to parse stage name", "reference"},
+	{"invalid containerPort", "other"},
+	{"invalid hostPort", "other"},
 	{"cannot be empty", "empty"},
 	{"file with no instructions", "empty"},
 	{"greater than max allowed size", "line-too-long"},
@@ -125,7 +128,6 @@ var kinds = []struct{ words, kind string }{
 	{"base name (", "blank-base"},
 	{"empty platform value", "platform"},
 	{"failed to parse platform", "platform"},
-	{"failed to parse stage name", "reference"},
 	{"variable expansion is not supported for --from", "copy-from"},
 	{"invalid stage index", "copy-from"},
 	{"needs to be defined before", "stage-order"},
