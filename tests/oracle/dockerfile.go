@@ -90,7 +90,9 @@ func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourcer
 
 // kinds maps words of an error to its kind; the first that matches wins.
 var kinds = []struct{ words, kind string }{
+	{"failed to parse check option", "directive"},
 	{"failed to parse stage name", "reference"},
+	{"checksum", "other"},
 	{"invalid containerPort", "other"},
 	{"invalid hostPort", "other"},
 	{"cannot be empty", "empty"},
@@ -169,7 +171,7 @@ func faultOf(err error) *fault {
 		out.Line = located.Locations[0][0].Start.Line
 	}
 	// The parser counts lines it has finished with, so these two name the line before.
-	if out.Kind == "directive" || out.Kind == "line-too-long" {
+	if (out.Kind == "directive" && located != nil) || out.Kind == "line-too-long" {
 		out.Line++
 	}
 	return out
