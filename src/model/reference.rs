@@ -123,7 +123,7 @@ impl ImageReference {
         let name = if self.registry == HUB {
             match self.repository.strip_prefix(OFFICIAL) {
                 Some(short) if !short.contains('/') => short.to_owned(),
-                _ if split_registry(&self.repository).0 == HUB => self.repository.clone(),
+                _ if split_registry(&self.repository).2 == self.repository => self.repository.clone(),
                 _ => self.repo_url(),
             }
         } else {

@@ -90,6 +90,11 @@ func (r *resolver) ResolveImageConfig(_ context.Context, ref string, opt sourcer
 
 // kinds maps words of an error to its kind; the first that matches wins.
 var kinds = []struct{ words, kind string }{
+	{"failed to parse check option", "directive"},
+	{"failed to parse stage name", "reference"},
+	{"checksum", "other"},
+	{"invalid containerPort", "other"},
+	{"invalid hostPort", "other"},
 	{"cannot be empty", "empty"},
 	{"file with no instructions", "empty"},
 	{"greater than max allowed size", "line-too-long"},
@@ -125,7 +130,6 @@ var kinds = []struct{ words, kind string }{
 	{"base name (", "blank-base"},
 	{"empty platform value", "platform"},
 	{"failed to parse platform", "platform"},
-	{"failed to parse stage name", "reference"},
 	{"variable expansion is not supported for --from", "copy-from"},
 	{"invalid stage index", "copy-from"},
 	{"needs to be defined before", "stage-order"},
@@ -167,7 +171,7 @@ func faultOf(err error) *fault {
 		out.Line = located.Locations[0][0].Start.Line
 	}
 	// The parser counts lines it has finished with, so these two name the line before.
-	if out.Kind == "directive" || out.Kind == "line-too-long" {
+	if (out.Kind == "directive" && located != nil) || out.Kind == "line-too-long" {
 		out.Line++
 	}
 	return out

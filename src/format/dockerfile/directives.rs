@@ -76,6 +76,21 @@ fn key_and_value(text: &str) -> Option<(&str, &str)> {
     word.then_some((key, value))
 }
 
+/// Whether `# check=` has options that the linter takes: `skip=`, `experimental=` and `error=`, between semicolons.
+pub(super) fn check_is_whole(text: &str) -> bool {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = if text.starts_with("#!") { text.split_once('\n').map_or("", |(_, rest)| rest) } else { text };
+    let mut directives = Directives::default();
+    let found = text.lines().map_while(|line| directives.take(line, "#").ok().flatten()).find(|(name, _)| *name == "check");
+    let options = found.and_then(|(_, value)| value.split(' ').next()).map_or("", str::trim);
+    options.is_empty()
+        || options.splitn(3, ';').all(|option| match option.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("skip" | "experimental", _)) => true,
+            Some(("error", value)) => super::mount::is_bool(value),
+            _ => false,
+        })
+}
+
 /// The frontend a file asks for: `# syntax=`, `// syntax=` or a JSON object with `syntax`, after a `#!` line if any.
 pub(super) fn syntax(text: &str) -> Option<Syntax> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -241,6 +241,9 @@ pub struct Dockerfile {
 /// [`DockerfileError`] where BuildKit would refuse the file, with the line of the instruction.
 pub fn read(text: &str, options: &BuildOptions) -> Result<Dockerfile, DockerfileError> {
     let platforms = globals::Platforms::of(options)?;
+    if !directives::check_is_whole(text) {
+        return Err(DockerfileError::new(ErrorKind::Directive, 1, "`# check=` has an option that is not known"));
+    }
     stages::resolve(lines::parse(text)?, options, platforms)
 }
 

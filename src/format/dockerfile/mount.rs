@@ -181,7 +181,7 @@ pub(super) fn device(text: &str) -> Checked<()> {
 }
 
 /// What Go's `ParseBool` takes.
-fn is_bool(text: &str) -> bool {
+pub(super) fn is_bool(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "TRUE" | "true" | "True" | "0" | "f" | "F" | "FALSE" | "false" | "False")
 }
 
