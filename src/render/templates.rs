@@ -24,7 +24,18 @@ macro_rules! templates {
 }
 
 templates! {
+    "kargo/project.yaml" evaluated,
+    "kargo/project-config.yaml" evaluated,
+    "kargo/dispatch-github.yaml" evaluated,
+    "kargo/dispatch-gitlab.yaml" evaluated,
+    "kargo/service-account.yaml" evaluated,
+    "kargo/role.yaml" evaluated,
+    "kargo/role-binding.yaml" evaluated,
+    "kargo/analysis-template.yaml" evaluated,
     "kargo/warehouse.yaml" evaluated,
+    "kargo/freight.yaml" evaluated,
+    "kargo/analysis-stage.yaml" evaluated,
+    "kargo/rebuild-stage.yaml" evaluated,
 }
 
 /// The template of a name.
