@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::delay::Delay;
 use super::name::ImageName;
 use super::policy::TagPolicy;
+use super::rebuild::Trigger;
 use super::{ImageReference, RepoPath};
 
 /// An image people enrolled.
@@ -105,6 +106,20 @@ impl Provider {
     /// The provider of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.word() == word)
+    }
+}
+
+impl Build {
+    /// Who rebuilds it: the entry's word, else the forge of its workflow.
+    pub fn rebuilt_by(&self) -> Trigger {
+        if let Some(trigger) = self.trigger.as_deref().and_then(Trigger::parse) {
+            return trigger;
+        }
+        match self.source.provider {
+            Provider::Github if self.source.workflow.is_some() => Trigger::Github,
+            Provider::Gitlab if self.source.workflow.is_some() => Trigger::Gitlab,
+            _ => Trigger::None,
+        }
     }
 }
 

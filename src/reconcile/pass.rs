@@ -235,14 +235,20 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
         prunes: &prunes,
         approvals: &approvals,
     });
-    let (documents, faults) =
-        render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
-    let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
-    let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
+    let rendered = render::render(View {
+        settings: &desired.settings,
+        entries: &desired.entries,
+        images: &plan.images,
+        bases: &plan.bases,
+        kept: &plan.kept,
+        templates: &BTreeMap::new(),
+    });
+    let untouched = untouched(&plan, &rendered);
+    let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(recorded.diagnostics);
     diagnostics.extend(plan.diagnostics.iter().cloned());
-    diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
+    diagnostics.extend(rendered.faults().map(finding));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
         diagnostics.push(Diagnostic {
@@ -254,7 +260,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
         });
     }
     let uses_sources = !seen.files.is_empty();
-    Ok(Draft { plan, difference, desired, documents, wanted, uses_sources, diagnostics })
+    Ok(Draft { plan, difference, desired, documents: rendered.documents, wanted, uses_sources, diagnostics })
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
@@ -267,9 +273,9 @@ fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, appro
 }
 
 /// Paths of everything that stays exactly as it is.
-fn untouched<'a>(plan: &Plan, refused: impl Iterator<Item = &'a Subject>) -> BTreeSet<String> {
+fn untouched(plan: &Plan, rendered: &render::Rendered) -> BTreeSet<String> {
     let mut out: BTreeSet<String> = plan.kept.iter().flat_map(|subject| render::paths(subject).chain([subject.state_path()])).collect();
-    out.extend(refused.flat_map(render::paths));
+    out.extend(rendered.untouched().map(str::to_owned));
     out
 }
 

@@ -3,17 +3,17 @@
 //! Since 1.9 the CRD checks almost nothing of a subscription, so the fields, and the defaults that
 //! Kargo's admission would add (else Argo CD shows drift for ever), are ours to get right.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Serialize;
 
 use super::name::object_name;
-use super::{Document, Engine, Target, View};
+use super::{Draft, Part, Sheet, Target, View};
 use crate::base::{Class, Fault};
 use crate::model::entry::{Build, Provider};
 use crate::model::policy::{Strategy, TagPolicy};
+use crate::model::settings::KargoMode;
 use crate::model::{Delay, Entry, Subject};
 
 /// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern). Legal OCI names with
@@ -54,11 +54,9 @@ impl Target for Kargo {
         "kargo"
     }
 
-    fn render(&self, view: View<'_>, engine: &Engine) -> (BTreeMap<String, Document>, Vec<(Subject, Fault)>) {
-        let mut documents = BTreeMap::new();
-        let mut faults = Vec::new();
-        if !view.settings.kargo.enabled {
-            return (documents, faults);
+    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
+        if view.settings.kargo.mode == KargoMode::Off {
+            return;
         }
         let mut add = |subject: Subject, interval: Delay, image: Option<ImageSubscription<'_>>, git: Option<GitSubscription<'_>>| {
             let Some(image) = image else { return };
@@ -67,17 +65,13 @@ impl Target for Kargo {
                     Class::Config,
                     format!("{}: Kargo does not take {} for an image's repoURL; it gets no Warehouse", subject, image.repo_url),
                 );
-                faults.push((subject, fault));
+                sheet.refuse(path(&subject), subject.into(), fault);
                 return;
             }
             let warehouse =
                 Warehouse { name: object_name(&subject), namespace: &view.settings.kargo.project, interval: interval.go(), image, git };
-            match engine.render("kargo/warehouse.yaml", &warehouse) {
-                Ok(body) => {
-                    documents.insert(path(&subject), Document { subject, body });
-                }
-                Err(fault) => faults.push((subject, fault)),
-            }
+            let parts = vec![Part::new("kargo/warehouse.yaml", &warehouse)];
+            sheet.file(Draft { path: path(&subject), owner: subject.into(), of_all: false, parts });
         };
         for (name, state) in view.images {
             let Some(entry) = view.entries.get(name) else { continue };
@@ -93,7 +87,6 @@ impl Target for Kargo {
             let image = state.watch.as_ref().and_then(|policy| watched(state.image.repo_url(), policy));
             add(Subject::base(name), view.settings.kargo.base_interval, image, None);
         }
-        (documents, faults)
     }
 
     fn paths(&self, subject: &Subject) -> Vec<String> {
@@ -102,7 +95,7 @@ impl Target for Kargo {
 }
 
 fn path(subject: &Subject) -> String {
-    format!("rendered/kargo/warehouses/{}.yaml", object_name(subject))
+    format!("rendered/kargo/{subject}.yaml")
 }
 
 /// The subscription of an upstream image. Kargo has no first-seen order: those tags are chosen here.

@@ -1,8 +1,15 @@
-//! `plimsoll.yaml`: the repository's own settings. Nothing in it can widen what the operator allows.
+//! `plimsoll.yaml`: the repository's own settings, one file here a section. Nothing in it can widen what the
+//! operator allows.
+
+mod argocd;
+mod kargo;
+mod repository;
 
 use std::collections::BTreeSet;
 
-use super::Delay;
+pub use argocd::ArgocdSettings;
+pub use kargo::{Analysis, Dispatch, KargoMode, KargoSettings, KargoVersion, Receiver};
+pub use repository::ConfigRepository;
 
 /// Settings of a config repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,21 +22,12 @@ pub struct RepoSettings {
     pub subject: String,
     /// IDs of held prunes that people have approved.
     pub approvals: BTreeSet<String>,
+    /// Where this repository is, as clusters see it.
+    pub repository: Option<ConfigRepository>,
     /// What Kargo gets.
     pub kargo: KargoSettings,
-}
-
-/// What Kargo gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KargoSettings {
-    /// Whether anything is rendered for Kargo.
-    pub enabled: bool,
-    /// Kargo project, which is also the namespace.
-    pub project: String,
-    /// How often Kargo looks at managed and external images.
-    pub interval: Delay,
-    /// How often Kargo looks at base images.
-    pub base_interval: Delay,
+    /// What Argo CD gets; nothing is rendered for it without this section.
+    pub argocd: Option<ArgocdSettings>,
 }
 
 impl Default for RepoSettings {
@@ -39,14 +37,9 @@ impl Default for RepoSettings {
             email: "plimsoll@localhost".to_owned(),
             subject: "plimsoll: {summary}".to_owned(),
             approvals: BTreeSet::new(),
+            repository: None,
             kargo: KargoSettings::default(),
+            argocd: None,
         }
-    }
-}
-
-impl Default for KargoSettings {
-    fn default() -> Self {
-        let minutes = |text| Delay::parse(text).unwrap_or(Delay::WEEK);
-        Self { enabled: true, project: "plimsoll".to_owned(), interval: minutes("15m"), base_interval: minutes("24h") }
     }
 }

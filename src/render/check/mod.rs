@@ -1,0 +1,91 @@
+//! What a document must be before it is committed: readable as what went in, and good for the system that gets it.
+//!
+//! [`document`] looks at one document with the values that went in, [`rules`] at any document, [`across`] at a
+//! whole set. Each rule has an id of its own in [`RULES`].
+
+mod across;
+mod node;
+mod rules;
+
+use std::fmt;
+
+use super::engine::Rendered;
+use crate::format::yaml::{self, Content, Limits, Node, Position};
+use crate::model::Severity;
+
+pub use across::{Facts, Reference, across};
+pub use rules::{RULES, Rule};
+
+/// One finding about a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// How bad it is. A document with an error is refused.
+    pub severity: Severity,
+    /// Where in the document.
+    pub at: Position,
+    /// What is wrong, one line.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at line {}: {}", self.rule, self.at.line, self.message)
+    }
+}
+
+/// What tells one object in a cluster from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity {
+    /// Group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace; empty for objects of the cluster.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)?;
+        if self.namespace.is_empty() { Ok(()) } else { write!(f, " in {}", self.namespace) }
+    }
+}
+
+/// Checks what a template made: one document, the values that went in, no error by any rule.
+///
+/// # Errors
+/// The first error.
+pub fn document(made: &Rendered) -> Result<(Node, Facts), Finding> {
+    let error = |rule, at, message: String| Finding { rule, severity: Severity::Error, at, message };
+    let node = yaml::read(made.text.as_bytes(), Limits::FILE)
+        .map_err(|fault| error("Y1", fault.at, fault.message))?
+        .ok_or_else(|| error("Y1", Position::default(), "there is no document".to_owned()))?;
+    let mut wanted = made.given.iter().peekable();
+    node::scalars(&node, &mut |scalar| {
+        if let Content::Scalar { text, plain: false } = &scalar.content
+            && wanted.peek().is_some_and(|next| *next == text)
+        {
+            wanted.next();
+        }
+    });
+    if let Some(missing) = wanted.next() {
+        let message = format!("`{}` went in and does not stand there as a value", crate::base::fault::foreign(missing));
+        return Err(error("Y3", node.at, message));
+    }
+    if let Some(finding) = rules(&node).into_iter().find(|finding| finding.severity == Severity::Error) {
+        return Err(finding);
+    }
+    let facts = Facts::of(&node).ok_or_else(|| error("Y2", node.at, "it is no Kubernetes object".to_owned()))?;
+    Ok((node, facts))
+}
+
+/// Everything that is wrong with one document.
+pub fn rules(node: &Node) -> Vec<Finding> {
+    let mut out = node::Findings::default();
+    node::shape(node, &mut out);
+    out.found
+}

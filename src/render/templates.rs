@@ -1,0 +1,33 @@
+//! The templates of the binary.
+
+/// A template. Its name ends in `.yaml`; each makes one document.
+pub struct Template {
+    /// Its path under `templates/`.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+    /// Whether someone evaluates expressions in what it makes. Then no value may hold the marks of one.
+    pub evaluated: bool,
+}
+
+macro_rules! templates {
+    ($($name:literal $evaluated:ident,)*) => {
+        /// All of them, in the order of the documentation.
+        pub const TEMPLATES: &[Template] = &[$(Template {
+            name: $name,
+            text: include_str!(concat!("../../templates/", $name)),
+            evaluated: templates!(@$evaluated),
+        }),*];
+    };
+    (@evaluated) => { true };
+    (@inert) => { false };
+}
+
+templates! {
+    "kargo/warehouse.yaml" evaluated,
+}
+
+/// The template of a name.
+pub fn find(name: &str) -> Option<&'static Template> {
+    TEMPLATES.iter().find(|template| template.name == name)
+}
