@@ -25,6 +25,14 @@ macro_rules! templates {
 
 templates! {
     "kargo/warehouse.yaml" evaluated,
+    "backstage/managed-image.yaml" inert,
+    "backstage/base-image.yaml" inert,
+    "backstage/component.yaml" inert,
+    "backstage/resource.yaml" inert,
+    "backstage/system.yaml" inert,
+    "backstage/location.yaml" inert,
+    "backstage/config-map.yaml" inert,
+    "backstage/enrol-image.yaml" evaluated,
 }
 
 /// The template of a name.

@@ -22,6 +22,7 @@ pub(super) struct Annotations {
     pub(super) digest: Option<String>,
     pub(super) last_built: Option<String>,
     pub(super) last_updated: Option<String>,
+    pub(super) rebuild_status: Option<&'static str>,
     pub(super) hold: Option<String>,
     pub(super) github_slug: Option<String>,
     pub(super) github_workflows: Option<String>,

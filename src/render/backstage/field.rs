@@ -1,10 +1,10 @@
 //! What Backstage accepts in a field, as its catalog's own validators decide it (catalog-model 1.10).
 
 /// Longest name of an entity, label value, tag.
-pub(super) const LONGEST: usize = 63;
+pub(in crate::render) const LONGEST: usize = 63;
 
 /// A name: 1 to 63 letters and digits, inside also `-`, `_` and `.`.
-pub(super) fn is_name(text: &str) -> bool {
+pub(in crate::render) fn is_name(text: &str) -> bool {
     let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
     text.len() <= LONGEST
         && edge(text.bytes().next())
@@ -13,7 +13,7 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 /// A namespace: a DNS label.
-pub(super) fn is_namespace(text: &str) -> bool {
+pub(in crate::render) fn is_namespace(text: &str) -> bool {
     text.len() <= LONGEST
         && !text.is_empty()
         && !text.starts_with('-')
@@ -22,12 +22,12 @@ pub(super) fn is_namespace(text: &str) -> bool {
 }
 
 /// A kind: a letter, then letters and digits.
-pub(super) fn is_kind(text: &str) -> bool {
+pub(in crate::render) fn is_kind(text: &str) -> bool {
     text.len() <= LONGEST && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 /// The key of an annotation or label: a name, with or without a DNS name and `/` before it.
-pub(super) fn is_key(text: &str) -> bool {
+pub(in crate::render) fn is_key(text: &str) -> bool {
     match text.split_once('/') {
         None => is_name(text),
         Some((prefix, name)) => prefix.len() <= 253 && prefix.split('.').all(is_namespace) && is_name(name),
@@ -35,31 +35,31 @@ pub(super) fn is_key(text: &str) -> bool {
 }
 
 /// The value of a label: a name, or nothing. Digests and repositories are none.
-pub(super) fn is_label_value(text: &str) -> bool {
+pub(in crate::render) fn is_label_value(text: &str) -> bool {
     text.is_empty() || is_name(text)
 }
 
 /// A tag: 1 to 63 of `[a-z0-9:+#]`, in parts with one `-` between them.
-pub(super) fn is_tag(text: &str) -> bool {
+pub(in crate::render) fn is_tag(text: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b":+#".contains(&b));
     text.len() <= LONGEST && text.split('-').all(part)
 }
 
 /// A reference, `[kind:][namespace/]name`. The catalog itself takes almost any text, and the relation then
 /// leads nowhere.
-pub(super) fn is_reference(text: &str) -> bool {
+pub(in crate::render) fn is_reference(text: &str) -> bool {
     let (kind, rest) = text.split_once(':').map_or((None, text), |(kind, rest)| (Some(kind), rest));
     let (namespace, name) = rest.split_once('/').map_or((None, rest), |(namespace, name)| (Some(namespace), name));
     kind.is_none_or(is_kind) && namespace.is_none_or(is_namespace) && is_name(name)
 }
 
 /// A reference that says its kind, as lists of relations want it.
-pub(super) fn is_full_reference(text: &str) -> bool {
+pub(in crate::render) fn is_full_reference(text: &str) -> bool {
     text.contains(':') && is_reference(text)
 }
 
 /// The address of a link. The catalog takes `javascript:` too, and its pages then run it.
-pub(super) fn is_link(text: &str) -> bool {
+pub(in crate::render) fn is_link(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https" | "mailto"))
 }
 

@@ -7,7 +7,7 @@ use super::source::Repository;
 use super::things::{Form, Thing, Things};
 use crate::model::entry::{Build, Provider};
 use crate::model::settings::BackstageSettings;
-use crate::model::{Discovery, RepoPath, Subject};
+use crate::model::{Discovery, ImageState, RepoPath, Subject};
 use crate::render::View;
 
 /// Images built here.
@@ -37,6 +37,7 @@ impl Things for Managed {
             tag: state.current_version.clone(),
             digest: state.ledger.current.as_ref().map(ToString::to_string),
             last_built: state.last_built.as_ref().and_then(enrolled::text),
+            rebuild_status: rebuild_status(state),
             github_slug: source.as_ref().and_then(Repository::github_slug).map(str::to_owned),
             github_workflows: build.source.workflow.clone().filter(|_| matches!(build.source.provider, Provider::Github)),
             gitlab_slug: source.as_ref().and_then(Repository::gitlab_slug).map(str::to_owned),
@@ -61,11 +62,20 @@ impl Things for Managed {
             Row::code("Dockerfile", build.source.dockerfile.as_str()),
             Row::text("Rebuilt when a base moves", if build.auto_rebuild { "yes" } else { "no" }),
             Row::code("Delay", &build.rebuild_delay.to_string()),
+            Row::code("Rebuilt by", build.rebuilt_by().word()),
         ];
-        policy.extend(build.trigger.as_deref().map(|trigger| Row::code("Rebuilt by", trigger)));
         policy.extend(entry.hold.as_deref().map(|hold| Row::text("On hold", hold)));
         let page = Page { policy, history: state.ledger.history.clone(), ..enrolled::page(entry, &spec) };
         Some(Thing { subject: subject.clone(), facts: Facts { annotations, spec, ..enrolled::facts(entry) }, page })
+    }
+}
+
+/// How far its rebuild is; nothing until it is known what it was built from.
+fn rebuild_status(state: &ImageState) -> Option<&'static str> {
+    match &state.rebuild {
+        Some(rebuild) => Some(rebuild.status.word()),
+        None if !state.unbuilt.is_empty() => Some("pending"),
+        None => (!state.built_from.is_empty()).then_some("up-to-date"),
     }
 }
 
