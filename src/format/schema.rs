@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, schema_for};
-use serde_json::Value;
 
-use super::settings::{ArgocdSchema, KargoSchema, RepositorySchema};
+use super::settings::{ArgocdSchema, BackstageSchema, KargoSchema, RepositorySchema};
 
 /// Length of time: numbers with units, such as `7d`, `36h` or `1d12h`.
 #[derive(JsonSchema)]
@@ -71,7 +70,17 @@ pub(super) struct Image {
     /// Catalog: free labels.
     tags: Option<Vec<String>>,
     /// Catalog: links.
-    links: Option<Value>,
+    links: Option<Vec<Link>>,
+}
+
+/// A link on the page of an image.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct Link {
+    /// Its address: https, http or mailto.
+    url: String,
+    /// What it says.
+    title: Option<String>,
 }
 
 /// True, or the reason.
@@ -162,6 +171,8 @@ pub(super) struct Settings {
     kargo: Option<KargoSchema>,
     /// What Argo CD gets; nothing is rendered for it without this section.
     argocd: Option<ArgocdSchema>,
+    /// What Backstage gets; nothing is rendered for it without this section.
+    backstage: Option<BackstageSchema>,
 }
 
 /// Author and subject of commits.
@@ -193,5 +204,5 @@ pub fn all() -> BTreeMap<&'static str, String> {
 #[cfg(test)]
 pub(super) fn keys<T: JsonSchema>() -> std::collections::BTreeSet<String> {
     let schema = schema_for!(T);
-    schema.get("properties").and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    schema.get("properties").and_then(serde_json::Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }

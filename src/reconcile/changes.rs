@@ -109,7 +109,7 @@ fn wanted(plan: &Plan, documents: &BTreeMap<String, Document>) -> BTreeMap<Strin
     for (path, document) in documents {
         let owner = document.owner.clone();
         let reason = owner.subject().and_then(|subject| plan.reasons.get(subject)).map(|reason| Reason::rendered(reason.text.clone()));
-        out.insert(path.clone(), Wanted { content: render::file(document), owner, reason });
+        out.insert(path.clone(), Wanted { content: render::file(path, document), owner, reason });
     }
     out
 }

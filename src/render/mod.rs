@@ -4,6 +4,8 @@
 //! them. A target puts values together and names templates; [`Sheet`] renders, checks ([`check`]) and takes or
 //! refuses the files. What is refused stays on the branch as it was.
 
+mod argocd;
+pub mod backstage;
 pub mod check;
 mod engine;
 pub mod kargo;
@@ -95,10 +97,15 @@ pub trait Target: Sync {
 
     /// Where the files of a subject may be. Only saves reading them: what a file is made for, its head says.
     fn paths(&self, subject: &Subject) -> Vec<String>;
+
+    /// Whether the file of a path holds objects of a cluster, which is what a stream of manifests is made of.
+    fn is_applied(&self, _path: &str) -> bool {
+        true
+    }
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo];
+pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage::Backstage];
 
 /// Renders all targets. Paths start with `rendered/`.
 pub fn render(view: View<'_>) -> Rendered {
@@ -120,7 +127,13 @@ pub fn paths(subject: &Subject) -> impl Iterator<Item = String> {
     TARGETS.iter().flat_map(|target| target.paths(subject))
 }
 
-/// The file as it is committed: head and body.
-pub fn file(document: &Document) -> String {
-    head::with_head(&document.owner.to_string(), &document.owner.made_from(), &document.body)
+/// Whether the file of a path holds objects of a cluster.
+pub fn is_applied(path: &str) -> bool {
+    let system = path.strip_prefix("rendered/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    TARGETS.iter().find(|target| target.name() == system).is_none_or(|target| target.is_applied(path))
+}
+
+/// The file as it is committed under `path`: head and body.
+pub fn file(path: &str, document: &Document) -> String {
+    head::styled(head::Style::of_path(path), &document.owner.to_string(), &document.owner.made_from(), &document.body)
 }

@@ -18,12 +18,21 @@ const MARKS: [&str; 6] = ["${{", "${%", "{{", "{%", "{#", "$("];
 pub struct Part {
     template: &'static str,
     values: Value,
+    block: Vec<Part>,
 }
 
 impl Part {
     /// A document that `template` makes of `values`.
     pub fn new(template: &'static str, values: &impl Serialize) -> Self {
-        Self { template, values: Value::from(minijinja::value::Serde(values)) }
+        Self { template, values: Value::from(minijinja::value::Serde(values)), block: Vec::new() }
+    }
+
+    /// The same with documents of another system as the text of its last key: the template ends with that key
+    /// and `|`. Each is checked like one that stands alone.
+    #[must_use]
+    pub fn with_block(mut self, block: Vec<Part>) -> Self {
+        self.block = block;
+        self
     }
 }
 
@@ -94,7 +103,8 @@ impl<'a> Sheet<'a> {
     /// The document of one part: the override's, when there is one and it passes, else the built-in.
     fn part(&mut self, part: &Part) -> Result<(String, Facts), Fault> {
         let evaluated = templates::find(part.template).is_some_and(|template| template.evaluated);
-        let built_in = self.engine.render(part.template, &part.values)?;
+        let block = self.block(part)?;
+        let built_in = block.under(self.engine.render(part.template, &part.values)?);
         if evaluated && let Some(text) = built_in.given.iter().find(|text| MARKS.iter().any(|mark| text.contains(mark))) {
             return Err(Fault::new(Class::Config, format!("`{}` would be evaluated as an expression where it is deployed", foreign(text)))
                 .hint("no value may hold any of ${{ ${% {{ {% {# $("));
@@ -103,6 +113,7 @@ impl<'a> Sheet<'a> {
         if self.overridden.contains(part.template) {
             let name = format!("templates/{}", part.template);
             let own = self.engine.render(&name, &part.values).and_then(|made| {
+                let made = block.under(made);
                 let (_, own) = check::document(&made).map_err(|finding| refusal(&name, &finding))?;
                 if own.identity == facts.identity {
                     Ok((made.text, own))
@@ -118,6 +129,12 @@ impl<'a> Sheet<'a> {
             }
         }
         Ok((built_in.text, facts))
+    }
+
+    /// The documents that stand in the last key of a part.
+    fn block(&mut self, part: &Part) -> Result<Block, Fault> {
+        let bodies: Vec<String> = part.block.iter().map(|part| Ok(self.part(part)?.0)).collect::<Result<_, Fault>>()?;
+        Ok(Block(bodies.join("---\n")))
     }
 
     /// All that was taken, checked against each other. `whole` says that nothing is missing for want of a
@@ -139,6 +156,25 @@ impl<'a> Sheet<'a> {
             self.out.documents = ready;
         }
         self.out
+    }
+}
+
+/// Text that stands in the last key of a document; empty when there is none.
+struct Block(String);
+
+impl Block {
+    /// What a template made with the text under its last line. That it stands there as one value is then checked
+    /// as for any other value.
+    fn under(&self, mut made: super::engine::Rendered) -> super::engine::Rendered {
+        for line in self.0.lines() {
+            made.text.push_str("    ");
+            made.text.push_str(line);
+            made.text.push('\n');
+        }
+        if !self.0.is_empty() {
+            made.given.push(self.0.clone());
+        }
+        made
     }
 }
 

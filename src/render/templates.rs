@@ -36,6 +36,17 @@ templates! {
     "kargo/freight.yaml" evaluated,
     "kargo/analysis-stage.yaml" evaluated,
     "kargo/rebuild-stage.yaml" evaluated,
+    "argocd/app-project.yaml" evaluated,
+    "argocd/application.yaml" evaluated,
+    "argocd/application-set.yaml" evaluated,
+    "backstage/managed-image.yaml" inert,
+    "backstage/base-image.yaml" inert,
+    "backstage/component.yaml" inert,
+    "backstage/resource.yaml" inert,
+    "backstage/system.yaml" inert,
+    "backstage/location.yaml" inert,
+    "backstage/config-map.yaml" inert,
+    "backstage/enrol-image.yaml" evaluated,
 }
 
 /// The template of a name.

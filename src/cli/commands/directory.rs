@@ -65,19 +65,21 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
     }
     let prefix = args.system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
     let documents: Vec<_> = drafted.documents.iter().filter(|(path, _)| path.starts_with(&prefix)).collect();
-    if documents.is_empty() {
+    let is_stream = args.out.is_none();
+    if !documents.iter().any(|(path, _)| !is_stream || render::is_applied(path)) {
         return Err(Fault::new(Class::Config, "there is nothing to render")
             .hint("an empty result would tell Argo CD to delete everything; enrol an image first"));
     }
     let Some(out) = &args.out else {
-        let stream: Vec<&str> = documents.iter().map(|(_, document)| document.body.as_str()).collect();
+        let stream: Vec<&str> =
+            documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
         output::print(&format!("---\n{}", stream.join("---\n")));
         return Ok(0);
     };
     for (path, document) in &documents {
         let target = out.join(path.strip_prefix("rendered/").unwrap_or(path));
         let written =
-            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(document)));
+            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(path, document)));
         written.map_err(|error| Fault::new(Class::Local, format!("{}: {error}", target.display())))?;
     }
     text::say(&format!("{} files written to {}", documents.len(), out.display()));

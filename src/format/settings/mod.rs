@@ -2,6 +2,7 @@
 //! team's settings is worse than waiting for a fix. Each section is one file here.
 
 mod argocd;
+mod backstage;
 mod kargo;
 mod names;
 mod repository;
@@ -11,10 +12,11 @@ use super::yaml::{self, Limits};
 use crate::model::{Diagnostic, Place, RepoSettings, Severity};
 
 pub(super) use argocd::ArgocdSchema;
+pub(super) use backstage::BackstageSchema;
 pub(super) use kargo::KargoSchema;
 pub(super) use repository::RepositorySchema;
 
-const KEYS: [&str; 5] = ["commit", "approvals", "repository", "kargo", "argocd"];
+const KEYS: [&str; 6] = ["commit", "approvals", "repository", "kargo", "argocd", "backstage"];
 const COMMIT_KEYS: [&str; 3] = ["author", "email", "subject"];
 
 /// Reads the settings, or says why they can't be used.
@@ -56,6 +58,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(RepoSettings, Vec<Diagnostic>),
     settings.repository = repository::read(&mut fields);
     kargo::read(&mut fields, &mut settings.kargo);
     settings.argocd = argocd::read(&mut fields);
+    settings.backstage = backstage::read(&mut fields);
     if fields.failed { Err(out) } else { Ok((settings, out)) }
 }
 
@@ -109,6 +112,10 @@ mod tests {
             ("repository: {url: 'https://a/b', branch: '-x'}", "bad-branch"),
             ("argocd: {project: A}", "bad-name"),
             ("argocd: {server: 'http://x'}", "bad-url"),
+            ("backstage: {kinds: all}", "unknown-word"),
+            ("backstage: {owner: web}", "bad-name"),
+            ("backstage: {system: '${{ x }}'}", "bad-name"),
+            ("backstage: {branch: 1.10}", "unquoted-version"),
         ] {
             let findings = read("plimsoll.yaml", text.as_bytes()).unwrap_err();
             assert_eq!(findings[0].code, expected, "{text}");

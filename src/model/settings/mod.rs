@@ -2,12 +2,14 @@
 //! operator allows.
 
 mod argocd;
+mod backstage;
 mod kargo;
 mod repository;
 
 use std::collections::BTreeSet;
 
 pub use argocd::ArgocdSettings;
+pub use backstage::{BackstageSettings, EntityKinds};
 pub use kargo::{Analysis, Dispatch, KargoMode, KargoSettings, KargoVersion, Receiver};
 pub use repository::ConfigRepository;
 
@@ -28,6 +30,8 @@ pub struct RepoSettings {
     pub kargo: KargoSettings,
     /// What Argo CD gets; nothing is rendered for it without this section.
     pub argocd: Option<ArgocdSettings>,
+    /// What Backstage gets; nothing is rendered for it without this section.
+    pub backstage: Option<BackstageSettings>,
 }
 
 impl Default for RepoSettings {
@@ -40,6 +44,7 @@ impl Default for RepoSettings {
             repository: None,
             kargo: KargoSettings::default(),
             argocd: None,
+            backstage: None,
         }
     }
 }
