@@ -13,6 +13,8 @@ mod kill;
 mod laws;
 mod loop_mode;
 mod malformed;
+mod manifests_oracle;
+mod manifests_worlds;
 mod once_file;
 mod once_parts;
 mod ownership;
