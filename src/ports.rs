@@ -78,6 +78,8 @@ pub struct CommitFacts {
     pub subject: String,
     /// The rest of its message, without the trailing newline.
     pub body: String,
+    /// Its first parent. A parent that was never fetched is named all the same.
+    pub parent: Option<CommitId>,
 }
 
 /// The config repository: read by commit, written by compare-and-swap.
@@ -141,6 +143,9 @@ pub trait Registry: Send + Sync {
 pub trait Clock: Send + Sync {
     /// The wall clock, for facts that are written down.
     fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment of this run. It never goes back and no wall clock moves it: intervals rest on it.
+    fn monotonic(&self) -> Duration;
 
     /// Waits. Only the loop and retries wait.
     fn sleep(&self, time: Duration) -> Answer<'_, ()>;

@@ -26,16 +26,28 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Show what a pass would change and why; exit 2 when there is something.
     Plan(PlanArgs),
+    /// Say of one image what is recorded, why, what happens next, and what is unknown.
+    Explain(ExplainArgs),
+    /// Draw which image builds on which.
+    Graph(GraphArgs),
+    /// Show what is recorded, without asking registries.
+    Status,
+    /// Check git, registries, credentials, rights and clock; exit 1 when something is broken.
+    Doctor,
     /// Check the config files of a directory; exit 3 on any error.
-    Validate(DirectoryArgs),
+    Validate(ValidateArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
-    /// Write a first `plimsoll.yaml` and `images.yaml`; what is there stays.
-    Init(DirectoryArgs),
+    /// Begin a config repository: git, `plimsoll.yaml`, `images.yaml`; what is there stays.
+    Init(InitArgs),
     /// Print the JSON Schema of a config file.
     Schema(SchemaArgs),
     /// Show a whole pass on a temporary repository: no Docker, registry or token needed.
     Demo(DemoArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program or of one command.
+    Man(ManArgs),
 }
 
 /// Options of `run`.
@@ -52,16 +64,64 @@ pub(super) struct RunArgs {
 
 /// Options of `plan`.
 #[derive(Debug, Args)]
+#[command(after_help = "`-o markdown` prints a comment for a pull request.")]
 pub(super) struct PlanArgs {
     /// Leave out the diffs of files.
     #[arg(long)]
     pub(super) no_diff: bool,
 }
 
-/// A directory.
+/// Options of `explain`.
 #[derive(Debug, Args)]
-pub(super) struct DirectoryArgs {
+pub(super) struct ExplainArgs {
+    /// The name of an image or of a base image, or its reference: `portal`, `node:22`.
+    pub(super) image: String,
+}
+
+/// Options of `graph`.
+#[derive(Debug, Args)]
+#[command(after_help = "`-o mermaid` (the default), `-o dot` and `-o svg` draw; `-o json` and `-o yaml` list nodes, edges and cycles.")]
+pub(super) struct GraphArgs {
+    /// Only what a move of this base image, or image, reaches, in the waves in which it would be rebuilt.
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) impact: Option<String>,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "`-o sarif` prints SARIF 2.1.0 for code scanning; `-o github` prints workflow commands that annotate a pull request."
+)]
+pub(super) struct ValidateArgs {
     /// The directory that holds `images.yaml`.
+    #[arg(default_value = ".")]
+    pub(super) directory: PathBuf,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// The command, as it is typed; the program itself when none is given.
+    #[arg(value_name = "COMMAND")]
+    pub(super) path: Vec<String>,
+
+    /// Write the pages of the program and of all commands into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "path")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The directory to begin in; it is made when it is not there.
     #[arg(default_value = ".")]
     pub(super) directory: PathBuf,
 }
@@ -101,7 +161,7 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<PathBuf>,
 }
 
-/// How results are printed.
+/// How results are printed. The hidden ones belong to single commands, whose help names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people.
@@ -110,6 +170,56 @@ pub(super) enum Format {
     Json,
     /// For scripts that like YAML better.
     Yaml,
+    /// A comment for a pull request.
+    #[value(hide = true)]
+    Markdown,
+    /// SARIF 2.1.0.
+    #[value(hide = true)]
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    #[value(hide = true)]
+    Github,
+    /// A Mermaid flowchart.
+    #[value(hide = true)]
+    Mermaid,
+    /// Graphviz.
+    #[value(hide = true)]
+    Dot,
+    /// A picture.
+    #[value(hide = true)]
+    Svg,
+}
+
+impl Format {
+    /// The formats that every command with a result has.
+    pub(super) const EVERYWHERE: [Self; 3] = [Self::Text, Self::Json, Self::Yaml];
+
+    /// The word on the command line.
+    pub(super) fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Command {
+    /// The command's name and the formats it prints.
+    pub(super) fn formats(&self) -> (&'static str, Vec<Format>) {
+        let and = |more: &[Format]| [Format::EVERYWHERE.as_slice(), more].concat();
+        match self {
+            Self::Run(_) => ("run", and(&[])),
+            Self::Plan(_) => ("plan", and(&[Format::Markdown])),
+            Self::Explain(_) => ("explain", and(&[])),
+            Self::Graph(_) => ("graph", and(&[Format::Mermaid, Format::Dot, Format::Svg])),
+            Self::Status => ("status", and(&[])),
+            Self::Doctor => ("doctor", and(&[])),
+            Self::Validate(_) => ("validate", and(&[Format::Sarif, Format::Github])),
+            Self::Render(_) => ("render", and(&[])),
+            Self::Init(_) => ("init", and(&[])),
+            Self::Schema(_) => ("schema", and(&[])),
+            Self::Demo(_) => ("demo", vec![Format::Text]),
+            Self::Completions(_) => ("completions", vec![Format::Text]),
+            Self::Man(_) => ("man", vec![Format::Text]),
+        }
+    }
 }
 
 /// How log lines are printed.
@@ -168,6 +278,18 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m")]
     pub(super) interval: String,
 
+    /// Time between looks of the loop at a managed image, its tag and its Dockerfile.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m")]
+    pub(super) managed_interval: String,
+
+    /// Time between looks of the loop at a base image or an external image.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h")]
+    pub(super) base_interval: String,
+
+    /// The same for images at Docker Hub while nobody is logged in there.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h")]
+    pub(super) hub_interval: String,
+
     /// Registry requests on their way at once.
     #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_JOBS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: u16,
@@ -215,6 +337,10 @@ pub(super) struct OperatorArgs {
     /// When output is coloured.
     #[arg(long, global = true, value_enum, env = "PLIMSOLL_COLOR", default_value_t = Color::Auto)]
     pub(super) color: Color,
+
+    /// Show long lists whole; else they are cut on a terminal, with a count.
+    #[arg(long, global = true)]
+    pub(super) all: bool,
 
     /// Say more; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

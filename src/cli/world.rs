@@ -29,25 +29,24 @@ pub(super) struct Owned {
 impl Owned {
     /// Opens repository, sources and registries as the operator says.
     pub(super) fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
-        let cache = settings::cache_dir(operator)?;
-        let program = settings::git_program(operator)?;
-        let branch = |name: &Option<String>, option: &str| {
-            name.as_deref()
-                .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
-                .transpose()
-        };
-        let repository = git::open(RepositoryOptions {
-            location: operator.repo.clone(),
-            branch: branch(&operator.branch, "--branch")?,
-            record_branch: branch(&operator.record_branch, "--record-branch")?,
-            cache: cache.clone(),
-            push: operator.push,
-            program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
-        })?;
+        let repository = git::open(repository_options(operator)?)?;
         let registry: Box<dyn Registry> =
             if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
-        let sources = (!operator.offline).then(|| GitSources::new(program, &cache));
-        Ok(Self { repository, sources, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
+        let sources =
+            if operator.offline { None } else { Some(GitSources::new(settings::git_program(operator)?, &settings::cache_dir(operator)?)) };
+        Ok(Self { repository, sources, registry, clock: SystemClock::new(), progress: Line::new(operator.quiet) })
+    }
+
+    /// Opens the repository as it was last fetched; nobody is asked for anything.
+    pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
+        let repository = git::open_last(repository_options(operator)?)?;
+        let (clock, progress) = (SystemClock::new(), Line::new(operator.quiet));
+        Ok(Self { repository, sources: None, registry: Box::new(Offline), clock, progress })
+    }
+
+    /// The same repository in a world whose registries and source repositories are not asked.
+    pub(super) fn unasked(&self) -> World<'_> {
+        World { sources: None, registry: &Offline, ..self.world() }
     }
 
     /// As one pass sees it.
@@ -60,6 +59,23 @@ impl Owned {
             progress: &self.progress,
         }
     }
+}
+
+/// How the config repository is opened, as the operator says.
+pub(super) fn repository_options(operator: &OperatorArgs) -> Result<RepositoryOptions, Fault> {
+    let branch = |name: &Option<String>, option: &str| {
+        name.as_deref()
+            .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
+            .transpose()
+    };
+    Ok(RepositoryOptions {
+        location: operator.repo.clone(),
+        branch: branch(&operator.branch, "--branch")?,
+        record_branch: branch(&operator.record_branch, "--record-branch")?,
+        cache: settings::cache_dir(operator)?,
+        push: operator.push,
+        program: GitProgram { credentials: settings::git_credentials(operator)?, ..settings::git_program(operator)? },
+    })
 }
 
 /// The repository's address as it may be shown: a path, or a URL without user and query.

@@ -96,7 +96,9 @@ mod tests {
             assert_eq!((head.subject, head.intact, head.body), ("images/portal", true, "name: portal\n"));
             assert!(!read(written.replace("portal\n", "other\n").as_bytes()).is_some_and(|head| head.intact));
         }
-        for foreign in ["", "name: portal\n", "# Made by Plimsoll from x\nname: portal\n", "\u{feff}", "<!-- Made by Plimsoll from x\n# a b\n"] {
+        for foreign in
+            ["", "name: portal\n", "# Made by Plimsoll from x\nname: portal\n", "\u{feff}", "<!-- Made by Plimsoll from x\n# a b\n"]
+        {
             assert_eq!(read(foreign.as_bytes()), None);
         }
     }

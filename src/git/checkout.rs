@@ -138,13 +138,13 @@ impl Checkout {
     }
 }
 
-fn head_branch(git: &Git) -> Option<BranchName> {
+pub(super) fn head_branch(git: &Git) -> Option<BranchName> {
     let head = git.find_reference("HEAD").ok()?;
     let target = head.symbolic_target().ok()??;
     BranchName::parse(target.strip_prefix("refs/heads/")?).ok()
 }
 
-fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> {
+pub(super) fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> {
     match git.find_reference(&branch.full()).and_then(|reference| reference.peel_to_commit()) {
         Ok(commit) => Ok(Some(commit.id())),
         Err(error) if error.code() == ErrorCode::NotFound || error.code() == ErrorCode::UnbornBranch => Ok(None),
@@ -189,7 +189,7 @@ fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit
 }
 
 /// A path that stands in the way: a change of tracked files, or an untracked file where we would write.
-fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
+pub(super) fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
     // A loop has the repository open while people stage and commit: the index it knows is of another time.
     git.index().and_then(|mut index| index.read(true)).map_err(|error| fault(&error))?;
     let mut options = StatusOptions::new();
@@ -232,10 +232,10 @@ fn bring_along(git: &Git, paths: &BTreeSet<&String>) -> Result<(), Fault> {
 }
 
 /// Where a branch is pushed to: its address, its name there, and the honoured part of the configuration.
-type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
+pub(super) type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
 
 /// The upstream of a branch.
-fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
+pub(super) fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     let config = git.config().ok()?.snapshot().ok()?;
     let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());

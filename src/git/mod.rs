@@ -3,6 +3,8 @@
 mod checkout;
 mod command;
 mod create;
+mod examine;
+mod last;
 mod mirror;
 mod objects;
 mod pack;
@@ -23,7 +25,8 @@ use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::ports::Repository;
 
 pub use command::{GitCredentials, GitProgram};
-pub use create::create;
+pub use create::{begin, create};
+pub use examine::{Examined, examine, may_push, version};
 pub use sources::GitSources;
 
 use checkout::Checkout;
@@ -65,24 +68,51 @@ impl GitProgram {
 pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
     // What git fetched it has checked; hashing each object again at each read would cost more than parsing it.
     git2::opts::strict_hash_verification(false);
-    let url = RemoteUrl::parse(&options.location)?;
-    let RepositoryOptions { branch, record_branch, cache, push, mut program, .. } = options;
+    if let Some(git) = local_checkout(&options)? {
+        let RepositoryOptions { branch, record_branch, cache, push, mut program, .. } = options;
+        program.protocols.insert(Protocol::File);
+        return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, program, cache }));
+    }
+    let url = remote_location(&options)?;
+    let RepositoryOptions { branch, record_branch, cache, mut program, .. } = options;
     program.protocols.insert(url.protocol());
-    let url = match (url.protocol(), options.location.contains("://")) {
-        (Protocol::File, false) => {
-            let path = Path::new(&options.location);
-            let git = Checkout::open(path)?;
-            if !git.is_bare() {
-                program.protocols.insert(Protocol::File);
-                return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, program, cache }));
-            }
-            let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
-            RemoteUrl::parse(&format!("file://{}", absolute.display()))?
-        }
-        _ => url,
-    };
     let mirror = Mirror::open(&cache, &url)?;
     Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, seen: Mutex::default() }))
+}
+
+/// The repository, when the location is the path of one with a work tree.
+fn local_checkout(options: &RepositoryOptions) -> Result<Option<git2::Repository>, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    if url.protocol() != Protocol::File || options.location.contains("://") {
+        return Ok(None);
+    }
+    Ok(Some(Checkout::open(Path::new(&options.location))?).filter(|git| !git.is_bare()))
+}
+
+/// The address of what is no checkout: a bare repository on this machine gets an absolute one.
+fn remote_location(options: &RepositoryOptions) -> Result<RemoteUrl, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    if url.protocol() != Protocol::File || options.location.contains("://") {
+        return Ok(url);
+    }
+    let path = Path::new(&options.location);
+    let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
+    RemoteUrl::parse(&format!("file://{}", absolute.display()))
+}
+
+/// Opens the config repository as it was when it was last fetched, without asking anybody. A checkout is on this machine
+/// anyway.
+///
+/// # Errors
+/// [`Class::Missing`] when it was never fetched.
+pub fn open_last(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    let path = Path::new(options.location.strip_prefix("file://").unwrap_or(&options.location));
+    // A repository on this machine is read where it is.
+    if url.protocol() == Protocol::File && path.is_dir() {
+        return open(options);
+    }
+    Ok(Box::new(last::Last::open(&options, &url)?))
 }
 
 /// An address as it may be shown and written into commits; `None` for paths, which are facts of one machine.

@@ -15,7 +15,7 @@ use crate::model::{BlobId, CommitId, Snapshot};
 use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
 
 /// Where the record head that was last seen is remembered.
-const LAST_SEEN: &str = "plimsoll-last-seen";
+pub(super) const LAST_SEEN: &str = "plimsoll-last-seen";
 
 /// How often a branch may move between being looked at and being fetched.
 const LOOKS: usize = 5;
@@ -50,8 +50,8 @@ impl Remote {
         }
     }
 
-    /// The branches' names: the remote's default when none was given.
-    async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
+    /// The branches' names, and the heads: the remote's default branch when none was given.
+    pub(super) async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
         let mut refs: Vec<String> = [&self.branch, &self.record_branch].into_iter().flatten().map(BranchName::full).collect();
         if self.branch.is_none() {
             refs.push("HEAD".to_owned());
@@ -78,7 +78,7 @@ impl Remote {
         Ok((config, record, heads))
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Fault> {
         for _ in 0..LOOKS {
             if let Some(snapshot) = self.look_and_fetch().await? {
                 return Ok(snapshot);

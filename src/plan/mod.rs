@@ -7,6 +7,7 @@
 pub mod bases;
 pub mod desired;
 pub mod enrollment;
+pub mod explain;
 pub mod observed;
 pub mod planner;
 pub mod prune;

@@ -42,7 +42,8 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
     Some(wait.min(LONGEST_WAIT))
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// An HTTP date (RFC 9110 §5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }
 

@@ -4,6 +4,7 @@
 //! them. A target puts values together and names templates; [`Sheet`] renders, checks ([`check`]) and takes or
 //! refuses the files. What is refused stays on the branch as it was.
 
+mod argocd;
 pub mod backstage;
 pub mod check;
 mod engine;
@@ -104,7 +105,7 @@ pub trait Target: Sync {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &backstage::Backstage];
+pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage::Backstage];
 
 /// Renders all targets. Paths start with `rendered/`.
 pub fn render(view: View<'_>) -> Rendered {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::check::{self, Facts, Identity};
 use super::{Document, Engine, Refusal, Rendered, templates};
 use crate::base::{Class, Fault, fault::foreign};
-use crate::model::Owner;
+use crate::model::{Owner, Severity};
 
 /// Marks of expressions: Kargo's and GitHub's `${{` and `${%`, Go templates' and Jinja's `{{`, `{%` and `{#`,
 /// Kubernetes' `$(`.
@@ -80,7 +80,6 @@ impl<'a> Sheet<'a> {
                 }
             }
         }
-        self.known.extend(facts.iter().map(|facts| facts.identity.clone()));
         self.facts.insert(draft.path.clone(), facts);
         self.put(draft.path, Document { owner: draft.owner, of_all: draft.of_all, body: bodies.join("---\n") });
         true
@@ -142,8 +141,11 @@ impl<'a> Sheet<'a> {
     /// readable entry.
     pub fn finish(mut self, whole: bool) -> Rendered {
         if whole {
-            for (path, fault) in check::across(&self.facts, &self.known) {
-                if let Some(document) = self.out.documents.remove(&path) {
+            for check::Elsewhere { path, finding, .. } in check::across(&self.facts, &self.known) {
+                if finding.severity == Severity::Error
+                    && let Some(document) = self.out.documents.remove(&path)
+                {
+                    let fault = Fault::new(Class::Config, format!("{path}: {}: {}", finding.rule, finding.message));
                     self.out.refused.push(Refusal { path, owner: document.owner, fault });
                 }
             }

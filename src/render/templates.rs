@@ -24,7 +24,21 @@ macro_rules! templates {
 }
 
 templates! {
+    "kargo/project.yaml" evaluated,
+    "kargo/project-config.yaml" evaluated,
+    "kargo/dispatch-github.yaml" evaluated,
+    "kargo/dispatch-gitlab.yaml" evaluated,
+    "kargo/service-account.yaml" evaluated,
+    "kargo/role.yaml" evaluated,
+    "kargo/role-binding.yaml" evaluated,
+    "kargo/analysis-template.yaml" evaluated,
     "kargo/warehouse.yaml" evaluated,
+    "kargo/freight.yaml" evaluated,
+    "kargo/analysis-stage.yaml" evaluated,
+    "kargo/rebuild-stage.yaml" evaluated,
+    "argocd/app-project.yaml" evaluated,
+    "argocd/application.yaml" evaluated,
+    "argocd/application-set.yaml" evaluated,
     "backstage/managed-image.yaml" inert,
     "backstage/base-image.yaml" inert,
     "backstage/component.yaml" inert,

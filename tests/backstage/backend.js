@@ -94,10 +94,10 @@ async function start({ locations = [], provider, features = [] }) {
         data: {
           backend: { baseUrl: 'http://localhost:7007', database: { client: 'better-sqlite3', connection: ':memory:' } },
           catalog: {
-            processingInterval: { seconds: 1 },
+            processingInterval: { minutes: 10 },
             locations: locations.map(target => ({ type: 'file', target, rules: [{ allow: KINDS }] })),
           },
-          integrations: { github: [{ host: 'github.com', token: 'none' }] },
+          integrations: { github: [{ host: 'git.acme.example', token: 'none' }] },
         },
       }),
       ...features,
@@ -112,10 +112,10 @@ async function start({ locations = [], provider, features = [] }) {
   return { call, complaints, stop: () => backend.stop() };
 }
 
-/** All entities, once the references of `wanted` are there with their relations, or after half a minute. */
+/** All entities, once the references of `wanted` are there with their relations, or after a minute and a half. */
 async function settled(backend, wanted) {
   let entities = [];
-  for (let tries = 0; tries < 120; tries++) {
+  for (let tries = 0; tries < 360; tries++) {
     entities = (await backend.call('/catalog/entities')).json;
     const { stringifyEntityRef } = require('@backstage/catalog-model');
     const there = new Map(entities.map(entity => [stringifyEntityRef(entity), entity]));

@@ -5,6 +5,7 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod due;
 mod examples;
 mod faults;
 mod generated;
@@ -13,6 +14,8 @@ mod kill;
 mod laws;
 mod loop_mode;
 mod malformed;
+mod manifests_oracle;
+mod manifests_worlds;
 mod once_file;
 mod once_parts;
 mod ownership;

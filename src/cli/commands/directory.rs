@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::args::{DirectoryArgs, Format, RenderArgs, SchemaArgs};
+use super::super::args::{Format, RenderArgs, SchemaArgs, ValidateArgs};
 use super::super::clock::Standing;
-use super::super::output::{self, document, text};
+use super::super::output::{self, annotations, document, text};
 use super::super::progress::Line;
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
@@ -19,26 +19,37 @@ use crate::registry::Offline;
 use crate::render::{self, TARGETS};
 
 /// Checks config, Dockerfiles and recorded state.
-pub(super) fn validate(context: &Context, args: &DirectoryArgs) -> Result<u8, Fault> {
+pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<u8, Fault> {
     let drafted = drafted(&args.directory)?;
-    let findings = drafted.diagnostics;
+    let (findings, images) = (&drafted.diagnostics, drafted.desired.entries.len());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     match context.operator.output {
         Format::Text => {
-            text::diagnostics(&findings, context.err);
-            let images = if drafted.images == 1 { "1 image".to_owned() } else { format!("{} images", drafted.images) };
+            text::diagnostics(findings, context.err);
+            let images = if images == 1 { "1 image".to_owned() } else { format!("{images} images") };
             match errors {
                 0 => output::print(&format!("{images}, no errors\n")),
                 1 => text::say(&format!("{images}, 1 error")),
                 count => text::say(&format!("{images}, {count} errors")),
             }
         }
-        format => output::structured(
-            &json!({"images": drafted.images, "errors": errors, "diagnostics": document::diagnostics(&findings)}),
-            format,
-        ),
+        Format::Sarif => output::structured(&annotations::sarif(findings, &from_here(&args.directory)), Format::Json),
+        Format::Github => output::print(&annotations::github(findings, &from_here(&args.directory))),
+        format => {
+            output::structured(&json!({"images": images, "errors": errors, "diagnostics": document::diagnostics(findings)}), format);
+        }
     }
     Ok(if errors > 0 { 3 } else { 0 })
+}
+
+/// What leads from where the program runs to the directory's files: tools that show findings know paths from there.
+fn from_here(directory: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| directory.canonicalize().ok()?.strip_prefix(here.canonicalize().ok()?).map(Path::to_owned).ok());
+    match relative.as_deref().unwrap_or(directory).to_string_lossy().trim_end_matches('/') {
+        "" | "." => String::new(),
+        path => format!("{path}/"),
+    }
 }
 
 fn drafted(directory: &Path) -> Result<pass::Drafted, Fault> {
@@ -71,8 +82,13 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
             .hint("an empty result would tell Argo CD to delete everything; enrol an image first"));
     }
     let Some(out) = &args.out else {
-        let stream: Vec<&str> = documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
-        output::print(&format!("---\n{}", stream.join("---\n")));
+        let stream: Vec<&str> =
+            documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
+        match context.operator.output {
+            // One document that kubectl takes as well as the stream.
+            Format::Json => output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json),
+            _ => output::print(&format!("---\n{}", stream.join("---\n"))),
+        }
         return Ok(0);
     };
     for (path, document) in &documents {
@@ -85,8 +101,17 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
     Ok(0)
 }
 
+/// Rendered documents as values.
+fn items(documents: &[&str]) -> Result<Vec<serde_json::Value>, Fault> {
+    let read = |body: &&str| {
+        serde_saphyr::from_str(body)
+            .map_err(|error| Fault::new(Class::Internal, format!("a rendered document can't be read back: {error}")))
+    };
+    documents.iter().map(read).collect()
+}
+
 /// Prints or writes JSON Schemas.
-pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
+pub(super) fn schema(context: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
     let schemas = schema::all();
     if let Some(out) = &args.out {
         for (name, text) in &schemas {
@@ -97,8 +122,10 @@ pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
         return Ok(0);
     }
     let Some(wanted) = &args.name else {
-        for name in schemas.keys() {
-            output::print(&format!("{}\n", name.trim_end_matches(".schema.json")));
+        let names: Vec<&str> = schemas.keys().map(|name| name.trim_end_matches(".schema.json")).collect();
+        match context.operator.output {
+            Format::Text => output::print(&names.iter().map(|name| format!("{name}\n")).collect::<String>()),
+            format => output::structured(&json!(names), format),
         }
         return Ok(0);
     };
@@ -107,6 +134,9 @@ pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
         return Err(Fault::new(Class::Config, format!("there is no schema `{}`", crate::base::fault::foreign(wanted)))
             .hint("`plimsoll schema` lists them"));
     };
-    output::print(text);
+    match (context.operator.output, serde_json::from_str::<serde_json::Value>(text)) {
+        (Format::Yaml, Ok(schema)) => output::structured(&schema, Format::Yaml),
+        _ => output::print(text),
+    }
     Ok(0)
 }

@@ -1,14 +1,20 @@
 //! One function a command, each giving its exit code.
 
 mod directory;
+mod doctor;
+mod explain;
+mod graph;
 mod init;
+mod looking;
+mod manual;
 mod run;
+mod status;
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, LogFormat, OperatorArgs};
 use super::output::style::Style;
-use super::output::text;
+use super::output::{self, text};
 use crate::base::{Class, Fault};
 
 /// What every command gets.
@@ -25,24 +31,34 @@ pub(super) struct Context {
 pub(super) fn run(cli: Cli) -> u8 {
     let Cli { command, run, operator } = cli;
     log(&operator);
-    let context =
-        Context { out: Style::of(operator.color, &std::io::stdout()), err: Style::of(operator.color, &std::io::stderr()), operator };
+    let context = Context {
+        out: Style::of(operator.color, operator.all, &std::io::stdout()),
+        err: Style::of(operator.color, operator.all, &std::io::stderr()),
+        operator,
+    };
     let result = match command {
         None => run::run(&context, &run),
         Some(Command::Run(more)) => {
             run::run(&context, &super::args::RunArgs { once: run.once || more.once, dry_run: run.dry_run || more.dry_run })
         }
         Some(Command::Plan(args)) => run::plan(&context, &args),
+        Some(Command::Explain(args)) => explain::explain(&context, &args),
+        Some(Command::Graph(args)) => graph::graph(&context, &args),
+        Some(Command::Status) => status::status(&context),
+        Some(Command::Doctor) => doctor::doctor(&context),
         Some(Command::Validate(args)) => directory::validate(&context, &args),
         Some(Command::Render(args)) => directory::render(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
         Some(Command::Demo(args)) => super::demo::demo(&context, &args),
+        Some(Command::Completions(args)) => manual::completions(&args),
+        Some(Command::Man(args)) => manual::man(&args),
     };
-    result.unwrap_or_else(|fault| {
-        text::fault(&fault);
+    let code = result.unwrap_or_else(|fault| {
+        text::fault(&fault, context.err);
         1
-    })
+    });
+    if output::all_printed() { code } else { 1 }
 }
 
 /// A runtime for one command. Two workers: what waits is asynchronous, and what computes is short.

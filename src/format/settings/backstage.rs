@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn forms() {
-        for (text, good) in [("group:default/web", true), ("user:ops/Ann", true), ("web", false), ("group:web", false), ("group:A/web", false)]
+        for (text, good) in
+            [("group:default/web", true), ("user:ops/Ann", true), ("web", false), ("group:web", false), ("group:A/web", false)]
         {
             assert_eq!(is_owner(text), good, "{text}");
         }

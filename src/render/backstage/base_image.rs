@@ -1,7 +1,7 @@
 //! Base images found in Dockerfiles: `BaseImage`, or `Resource`.
 
-use super::entity::{Annotations, Facts, Spec, UpstreamSpec};
 use super::enrolled;
+use super::entity::{Annotations, Facts, Spec, UpstreamSpec};
 use super::external::watched;
 use super::page::{Page, Row};
 use super::things::{Form, Thing, Things};
@@ -45,11 +45,7 @@ impl Things for Bases {
             lifecycle: enrolled::LIFECYCLE.to_owned(),
             owner: settings.upstream_owner.clone(),
             system: settings.system.clone(),
-            upstream: Some(UpstreamSpec {
-                registry: image.registry.clone(),
-                repository: image.repository.clone(),
-                tag: image.tag.clone(),
-            }),
+            upstream: Some(UpstreamSpec { registry: image.registry.clone(), repository: image.repository.clone(), tag: image.tag.clone() }),
             ..Spec::default()
         };
         let title = image.familiar();

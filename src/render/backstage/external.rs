@@ -1,7 +1,7 @@
 //! Enrolled images of others: `BaseImage` of the type `external-image`, or `Resource`.
 
-use super::entity::{Annotations, Facts, Spec, UpstreamSpec};
 use super::enrolled;
+use super::entity::{Annotations, Facts, Spec, UpstreamSpec};
 use super::page::{Page, Row};
 use super::things::{Form, Thing, Things};
 use crate::model::entry::EntryKind;

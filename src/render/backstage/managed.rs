@@ -1,7 +1,7 @@
 //! Images built here: `ManagedImage`, or `Component`.
 
-use super::entity::{Annotations, Facts, RebuildSpec, SourceSpec, Spec};
 use super::enrolled;
+use super::entity::{Annotations, Facts, RebuildSpec, SourceSpec, Spec};
 use super::page::{Page, Row};
 use super::source::Repository;
 use super::things::{Form, Thing, Things};

@@ -62,7 +62,11 @@ pub(super) fn index(page: &Page, subject: &Subject, catalog: &Catalog) -> String
     if page.history.is_empty() {
         out.push_str("\nNo digest has been seen yet.\n");
     } else {
-        let rows: Vec<Row> = page.history.iter().map(|tenure| Row { label: code(tenure.digest.as_str()), value: code(&tenure.seen_at.to_string()) }).collect();
+        let rows: Vec<Row> = page
+            .history
+            .iter()
+            .map(|tenure| Row { label: code(tenure.digest.as_str()), value: code(&tenure.seen_at.to_string()) })
+            .collect();
         table(&mut out, ["Digest", "First seen"], &rows);
     }
     out

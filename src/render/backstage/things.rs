@@ -114,8 +114,7 @@ impl Catalog {
         let mut facts = thing.facts.clone();
         if form.standard && settings.kinds == EntityKinds::Both {
             // One set of pages for both entities.
-            facts.annotations.techdocs_entity =
-                facts.annotations.techdocs_ref.take().and_then(|_| self.reference(&thing.subject, false));
+            facts.annotations.techdocs_entity = facts.annotations.techdocs_ref.take().and_then(|_| self.reference(&thing.subject, false));
         }
         let references = |subjects: &mut dyn Iterator<Item = &Subject>| {
             subjects.filter_map(|subject| self.reference(subject, form.standard)).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()

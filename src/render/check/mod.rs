@@ -4,6 +4,10 @@
 //! whole set. Each rule has an id of its own in [`RULES`].
 
 mod across;
+mod analysis;
+mod argocd;
+mod facts;
+mod kargo;
 mod node;
 mod rules;
 
@@ -13,7 +17,9 @@ use super::engine::Rendered;
 use crate::format::yaml::{self, Content, Limits, Node, Position};
 use crate::model::Severity;
 
-pub use across::{Facts, Reference, across};
+pub use across::{Elsewhere, across};
+pub use facts::Facts;
+pub use kargo::freight_name;
 pub use rules::{RULES, Rule};
 
 /// One finding about a document.
@@ -46,6 +52,13 @@ pub struct Identity {
     pub namespace: String,
     /// Name.
     pub name: String,
+}
+
+impl Identity {
+    /// An object by its parts.
+    pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {
+        Self { api_version: api_version.to_owned(), kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() }
+    }
 }
 
 impl fmt::Display for Identity {
@@ -87,5 +100,12 @@ pub fn document(made: &Rendered) -> Result<(Node, Facts), Finding> {
 pub fn rules(node: &Node) -> Vec<Finding> {
     let mut out = node::Findings::default();
     node::shape(node, &mut out);
+    let of = |key| node::text(node, &[key]).unwrap_or_default();
+    match of("apiVersion") {
+        "kargo.akuity.io/v1alpha1" => kargo::rules(node, of("kind"), &mut out),
+        "argoproj.io/v1alpha1" if of("kind").ends_with("AnalysisTemplate") => analysis::rules(node, &mut out),
+        "argoproj.io/v1alpha1" => argocd::rules(node, of("kind"), &mut out),
+        _ => {}
+    }
     out.found
 }

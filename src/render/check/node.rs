@@ -3,7 +3,7 @@
 use super::Finding;
 use crate::base::fault::foreign;
 use crate::format::yaml::{Content, Node};
-use crate::model::Severity;
+use crate::model::{Severity, Value};
 
 /// Findings as they are made.
 #[derive(Debug, Default)]
@@ -82,8 +82,8 @@ pub(super) fn shape(node: &Node, out: &mut Findings) {
     for field in ["labels", "annotations"] {
         for (key, value) in get(node, &["metadata", field]).into_iter().flat_map(entries) {
             // A number or a flag makes the API server refuse the object.
-            if !matches!(value.content, Content::Scalar { plain: false, .. }) {
-                out.error("N2", value, format!("the value of `{}` is a quoted text", foreign(key)));
+            if !matches!(value.to_value(), Value::Text(_)) {
+                out.error("N2", value, format!("the value of `{}` is no text; quote it", foreign(key)));
             }
             if field == "labels" && !value.text().is_some_and(is_label) {
                 out.error("N2", value, format!("the value of the label `{}` is no label", foreign(key)));
