@@ -108,7 +108,9 @@ fn written(value: &Value, given: &Mutex<Vec<String>>) -> Result<String, minijinj
         return Ok(value.to_string());
     }
     Ok(match value.kind() {
-        ValueKind::Bool | ValueKind::Number => value.to_string(),
+        // As YAML has it; the engine's own word is Python's.
+        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::Number => value.to_string(),
         ValueKind::None => "null".to_owned(),
         ValueKind::String => {
             let text = value.as_str().unwrap_or_default();

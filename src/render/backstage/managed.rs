@@ -41,7 +41,7 @@ impl Things for Managed {
             github_slug: source.as_ref().and_then(Repository::github_slug).map(str::to_owned),
             github_workflows: build.source.workflow.clone().filter(|_| matches!(build.source.provider, Provider::Github)),
             gitlab_slug: source.as_ref().and_then(Repository::gitlab_slug).map(str::to_owned),
-            source_location: source.as_ref().map(|source| format!("url:{}", source.tree(branch(settings, build), directory(build)))),
+            source_location: source.as_ref().map(|source| format!("url:{}", source.tree(branch(view, settings, build), directory(build)))),
             ..enrolled::annotations(view, settings, entry)
         };
         let spec = Spec {
@@ -87,9 +87,9 @@ fn source_repository(view: View<'_>, build: &Build) -> Option<Repository> {
 }
 
 /// The branch of the source. That of a local one is people's branch of the config repository.
-fn branch<'a>(settings: &'a BackstageSettings, build: &'a Build) -> Option<&'a str> {
+fn branch<'a>(view: View<'a>, settings: &'a BackstageSettings, build: &'a Build) -> Option<&'a str> {
     match build.source.provider {
-        Provider::Local => settings.branch.as_deref(),
+        Provider::Local => settings.branch.as_deref().or(view.settings.repository.as_ref().map(|config| config.branch.as_str())),
         _ => build.source.branch.as_deref(),
     }
 }
