@@ -15,6 +15,7 @@ mod laws;
 mod loop_mode;
 mod malformed;
 mod manifests_argocd;
+mod manifests_ci;
 mod manifests_files;
 mod manifests_oracle;
 mod manifests_rules;
