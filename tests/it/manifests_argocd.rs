@@ -188,6 +188,12 @@ fn a_hydrated_directory_changes_only_with_its_manifests() {
     plimsoll.run(&["render", "--hydrator-dry-sha", &one]).expect(64);
 }
 
+/// A path without its root, and without the directory of people's homes.
+fn below(path: &str) -> &str {
+    let path = path.trim_start_matches('/');
+    path.strip_prefix("home/").unwrap_or(path)
+}
+
 /// All YAML files of the example folders, by path.
 fn files() -> BTreeMap<String, Vec<Value>> {
     let mut out = BTreeMap::new();
@@ -236,13 +242,13 @@ fn the_example_folders_are_whole() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|mount| (mount["mountPath"].as_str().unwrap(), mount["name"].as_str().unwrap()))
+        .map(|mount| (below(mount["mountPath"].as_str().unwrap()), mount["name"].as_str().unwrap()))
         .collect();
     let expected = [
-        ("/home/argocd/cmp-server/config/plugin.yaml", "plimsoll-plugin"),
-        ("/home/argocd/cmp-server/plugins", "plugins"),
-        ("/tmp", "plimsoll-tmp"),
-        ("/var/run/argocd", "var-files"),
+        ("argocd/cmp-server/config/plugin.yaml", "plimsoll-plugin"),
+        ("argocd/cmp-server/plugins", "plugins"),
+        ("tmp", "plimsoll-tmp"),
+        ("var/run/argocd", "var-files"),
     ];
     assert_eq!(mounts, BTreeMap::from(expected));
     // No container gets more than it needs, and no file holds a secret.
