@@ -68,7 +68,7 @@ impl Facts {
             node::text(document, &["apiVersion"])?,
             node::text(document, &["kind"])?,
             own(&["metadata", "namespace"]),
-            own(&["metadata", "name"]),
+            &super::backstage::folded(document, own(&["metadata", "name"])),
         );
         let mut needs = Vec::new();
         let detail = match (identity.api_version.as_str(), identity.kind.as_str()) {
