@@ -47,6 +47,8 @@ pub struct Options {
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
     pub repo_url: Option<String>,
+    /// Whether templates of the config repository are used.
+    pub allow_templates: bool,
     /// How often the loop looks at things. A pass without memory looks at everything.
     pub intervals: Intervals,
 }
@@ -240,19 +242,22 @@ async fn draft(
         prunes: &prunes,
         approvals: &approvals,
     });
+    let (templates, refused) =
+        if options.allow_templates { read::templates(world.repository, &snapshot.config)? } else { (BTreeMap::new(), Vec::new()) };
     let rendered = render::render(View {
         settings: &desired.settings,
         entries: &desired.entries,
         images: &plan.images,
         bases: &plan.bases,
         kept: &plan.kept,
-        templates: &BTreeMap::new(),
+        templates: &templates,
     });
     let untouched = untouched(&plan, &rendered);
     let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(recorded.diagnostics.iter().cloned());
     diagnostics.extend(plan.diagnostics.iter().cloned());
+    diagnostics.extend(refused);
     diagnostics.extend(rendered.faults().map(finding));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();

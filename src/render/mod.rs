@@ -8,6 +8,7 @@ mod argocd;
 pub mod backstage;
 pub mod check;
 mod engine;
+mod extra;
 pub mod kargo;
 mod name;
 mod quote;
@@ -105,7 +106,7 @@ pub trait Target: Sync {
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage::Backstage];
+pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage::Backstage, &extra::Extra];
 
 /// Renders all targets. Paths start with `rendered/`.
 pub fn render(view: View<'_>) -> Rendered {

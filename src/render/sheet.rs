@@ -1,5 +1,6 @@
 //! What a target writes on: each file is put together of documents, checked, and taken or refused as a whole.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Value;
@@ -16,7 +17,7 @@ const MARKS: [&str; 6] = ["${{", "${%", "{{", "{%", "{#", "$("];
 
 /// One document of a file.
 pub struct Part {
-    template: &'static str,
+    template: Cow<'static, str>,
     values: Value,
     block: Vec<Part>,
 }
@@ -24,6 +25,12 @@ pub struct Part {
 impl Part {
     /// A document that `template` makes of `values`.
     pub fn new(template: &'static str, values: &impl Serialize) -> Self {
+        Self { template: Cow::Borrowed(template), values: Value::from(minijinja::value::Serde(values)), block: Vec::new() }
+    }
+
+    /// A document that a template of the config repository makes of `values`.
+    pub(super) fn of_repository(name: &str, values: &impl Serialize) -> Self {
+        let template = Cow::Owned(format!("templates/{name}"));
         Self { template, values: Value::from(minijinja::value::Serde(values)), block: Vec::new() }
     }
 
@@ -102,18 +109,18 @@ impl<'a> Sheet<'a> {
 
     /// The document of one part: the override's, when there is one and it passes, else the built-in.
     fn part(&mut self, part: &Part) -> Result<(String, Facts), Fault> {
-        let evaluated = templates::find(part.template).is_some_and(|template| template.evaluated);
+        let template = part.template.as_ref();
+        // What a template of the repository makes may go anywhere.
+        let evaluated = templates::find(template).is_none_or(|template| template.evaluated);
         let block = self.block(part)?;
-        let built_in = block.under(self.engine.render(part.template, &part.values)?);
-        if evaluated && let Some(text) = built_in.given.iter().find(|text| MARKS.iter().any(|mark| text.contains(mark))) {
-            return Err(Fault::new(Class::Config, format!("`{}` would be evaluated as an expression where it is deployed", foreign(text)))
-                .hint("no value may hold any of ${{ ${% {{ {% {# $("));
-        }
-        let (_, facts) = check::document(&built_in).map_err(|finding| refusal(part.template, &finding))?;
-        if self.overridden.contains(part.template) {
-            let name = format!("templates/{}", part.template);
+        let built_in = block.under(self.engine.render(template, &part.values)?);
+        unmarked(evaluated, &built_in)?;
+        let (_, facts) = check::document(&built_in).map_err(|finding| refusal(template, &finding))?;
+        if self.overridden.contains(template) {
+            let name = format!("templates/{template}");
             let own = self.engine.render(&name, &part.values).and_then(|made| {
                 let made = block.under(made);
+                unmarked(evaluated, &made)?;
                 let (_, own) = check::document(&made).map_err(|finding| refusal(&name, &finding))?;
                 if own.identity == facts.identity {
                     Ok((made.text, own))
@@ -175,6 +182,17 @@ impl Block {
             made.given.push(self.0.clone());
         }
         made
+    }
+}
+
+/// Refuses values with the marks of an expression where somebody evaluates expressions.
+fn unmarked(evaluated: bool, made: &super::engine::Rendered) -> Result<(), Fault> {
+    match made.given.iter().find(|text| evaluated && MARKS.iter().any(|mark| text.contains(mark))) {
+        None => Ok(()),
+        Some(text) => {
+            Err(Fault::new(Class::Config, format!("`{}` would be evaluated as an expression where it is deployed", foreign(text)))
+                .hint("no value may hold any of ${{ ${% {{ {% {# $("))
+        }
     }
 }
 

@@ -49,6 +49,15 @@ templates! {
     "backstage/enrol-image.yaml" evaluated,
 }
 
+/// Where a repository's own templates lie that make files of their own, under `templates/`.
+pub const EXTRA: [&str; 3] = ["extra/image/", "extra/base/", "extra/repo/"];
+
+/// Whether the config repository may have a template of this name: one of the binary's, or one of its own.
+pub fn is_known(name: &str) -> bool {
+    let own = EXTRA.iter().any(|directory| name.strip_prefix(directory).is_some_and(|rest| rest.ends_with(".yaml") && rest != ".yaml"));
+    own || find(name).is_some()
+}
+
 /// The template of a name.
 pub fn find(name: &str) -> Option<&'static Template> {
     TEMPLATES.iter().find(|template| template.name == name)

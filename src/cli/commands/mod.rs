@@ -4,9 +4,12 @@ mod directory;
 mod doctor;
 mod explain;
 mod graph;
+mod hydrate;
 mod init;
 mod looking;
 mod manual;
+mod plugin;
+mod rendered;
 mod run;
 mod status;
 

@@ -12,6 +12,7 @@ mod kargo;
 mod node;
 mod rules;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::engine::Rendered;
@@ -111,4 +112,28 @@ pub fn rules(node: &Node) -> Vec<Finding> {
         _ => {}
     }
     out.found
+}
+
+/// Everything that is wrong with a set of files, by path. Files of mkdocs are no objects and not looked at.
+pub fn files(files: &BTreeMap<String, Vec<u8>>) -> Vec<Elsewhere> {
+    let mut out = Vec::new();
+    let mut facts = BTreeMap::new();
+    for (path, content) in files.iter().filter(|(path, _)| !path.ends_with("mkdocs.yml")) {
+        let nodes = match yaml::read_stream(content, Limits::IMAGES) {
+            Ok(nodes) => nodes,
+            Err(fault) => {
+                let finding = Finding { rule: "Y1", severity: Severity::Error, at: fault.at, message: fault.message };
+                out.push(Elsewhere { path: path.clone(), document: 0, finding });
+                continue;
+            }
+        };
+        for (index, node) in nodes.iter().enumerate() {
+            let found = rules(node).into_iter();
+            out.extend(found.map(|finding| Elsewhere { path: path.clone(), document: index + 1, finding }));
+        }
+        facts.insert(path.clone(), nodes.iter().filter_map(Facts::of).collect());
+    }
+    out.extend(across(&facts, &BTreeSet::new()));
+    out.sort_by(|a, b| (&a.path, a.finding.at, a.finding.rule).cmp(&(&b.path, b.finding.at, b.finding.rule)));
+    out
 }
