@@ -59,8 +59,9 @@ fn rendered(images: &str, settings: &RepoSettings, base: char) -> BTreeMap<Strin
     let bases = BTreeMap::from([(name("node-22"), node)]);
     let (kept, templates) = (BTreeSet::new(), BTreeMap::new());
     let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates: &templates };
-    let Rendered { documents, refused, .. } = render::render(view);
+    let Rendered { documents, refused, warnings, .. } = render::render(view);
     assert_eq!(refused, []);
+    assert_eq!(warnings.len(), usize::from(settings.backstage.is_some() && entries.contains_key(&name("node-22"))), "{warnings:?}");
     let ours = documents.into_iter().filter(|(path, _)| path.starts_with("rendered/backstage/"));
     ours.map(|(path, document)| (path, document.body)).collect()
 }

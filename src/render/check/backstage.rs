@@ -151,17 +151,14 @@ pub(super) fn config_map(document: &Node, out: &mut Findings) {
     for (key, value) in get(document, &["data"]).into_iter().flat_map(entries) {
         let Content::Scalar { text, .. } = &value.content else { continue };
         size += text.len();
-        for part in text.split("---\n") {
-            count += 1;
-            match yaml::read(part.as_bytes(), Limits::FILE) {
-                Ok(Some(entity)) if is_entity(&entity) => {
-                    let first = super::rules(&entity).into_iter().next();
-                    out.found.extend(first.map(|finding| super::Finding { rule: "B9", at: value.at, message: finding.to_string(), ..finding }));
-                }
-                // An empty text makes the catalog delete what was there.
-                _ => out.error("B9", value, format!("`{}` holds something that is no entity", foreign(key))),
-            }
+        let entities = yaml::read_stream(text.as_bytes(), Limits::FILE).unwrap_or_default();
+        count += entities.len();
+        // An empty text makes the catalog delete what was there.
+        if entities.is_empty() || !entities.iter().all(is_entity) {
+            out.error("B9", value, format!("`{}` holds something that is no entity", foreign(key)));
         }
+        let found = entities.iter().flat_map(super::rules);
+        out.found.extend(found.map(|finding| super::Finding { rule: "B9", at: value.at, message: finding.to_string(), ..finding }));
     }
     if count == 0 {
         out.error("B9", document, "there is no entity in it");
