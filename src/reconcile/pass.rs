@@ -259,6 +259,7 @@ async fn draft(
     diagnostics.extend(plan.diagnostics.iter().cloned());
     diagnostics.extend(refused);
     diagnostics.extend(rendered.faults().map(finding));
+    diagnostics.extend(rendered.warnings.iter().map(|fault| Diagnostic { severity: Severity::Warning, ..finding(fault) }));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
         diagnostics.push(Diagnostic {

@@ -74,6 +74,8 @@ pub struct Rendered {
     pub postponed: BTreeSet<String>,
     /// Templates of the config repository that were passed over, by what is wrong with them.
     pub findings: BTreeMap<String, Fault>,
+    /// What people may want to know of files that are rendered all the same.
+    pub warnings: Vec<Fault>,
 }
 
 impl Rendered {

@@ -102,6 +102,11 @@ impl<'a> Sheet<'a> {
         self.out.refused.push(Refusal { path, owner, fault });
     }
 
+    /// Says what people may want to know; nothing is held back for it.
+    pub fn warn(&mut self, fault: Fault) {
+        self.out.warnings.push(fault);
+    }
+
     /// Says that an object is there although it is not rendered in this pass.
     pub fn expect(&mut self, identity: Identity) {
         self.known.insert(identity);

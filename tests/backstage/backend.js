@@ -97,7 +97,7 @@ async function start({ locations = [], provider, features = [] }) {
             processingInterval: { minutes: 10 },
             locations: locations.map(target => ({ type: 'file', target, rules: [{ allow: KINDS }] })),
           },
-          integrations: { github: [{ host: 'git.acme.example', token: 'none' }] },
+          integrations: { github: [{ host: 'git.acme.example', apiBaseUrl: 'https://git.acme.example/api/v3', token: 'none' }] },
         },
       }),
       ...features,

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod backstage_node;
+mod backstage_tree;
 mod canary;
 mod due;
 mod examples;

@@ -199,5 +199,5 @@ fn every_kind_and_name_of_the_full_example() {
             )
         })
         .collect();
-    insta::with_settings!({snapshot_path => "../snapshots"}, { insta::assert_snapshot!("full_example", lines.join("\n")) });
+    insta::assert_snapshot!("full_example", lines.join("\n"));
 }

@@ -25,6 +25,7 @@ use self::source::Repository;
 use self::things::{Catalog, Form, THINGS, Thing};
 use super::name::object_name;
 use super::{Document, Draft, Part, Sheet, Target, View};
+use crate::base::{Class, Fault};
 use crate::model::settings::BackstageSettings;
 use crate::model::{Owner, Subject};
 
@@ -79,6 +80,11 @@ impl Target for Backstage {
                     write(&catalog, &thing, &forms, settings, sheet);
                 }
             }
+        }
+        for subject in &catalog.names.suffixed {
+            let name = catalog.names.of(subject).unwrap_or_default();
+            let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
+            sheet.warn(Fault::new(Class::Config, text));
         }
         let path = "rendered/backstage/catalog/all.yaml".to_owned();
         sheet.file(Draft { path, owner: own(), of_all: true, parts: locations });

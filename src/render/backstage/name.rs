@@ -137,7 +137,7 @@ mod tests {
         names.give(&Subject::image(&name), &["resource"]);
         names.give(&Subject::base(&name), &["resource"]);
         assert_eq!(names.of(&Subject::image(&name)), Some("node-22"));
-        assert_eq!(names.of(&Subject::base(&name)), Some("node-22-cd2d6c9f"));
+        assert_eq!(names.of(&Subject::base(&name)), Some("node-22-5abf0e8c"));
         assert_eq!(names.suffixed, [Subject::base(&name)]);
         let mut apart = Names::default();
         apart.give(&Subject::image(&name), &["component"]);

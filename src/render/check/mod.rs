@@ -6,6 +6,7 @@
 mod across;
 mod analysis;
 mod argocd;
+mod backstage;
 mod facts;
 mod kargo;
 mod node;
@@ -106,6 +107,8 @@ pub fn rules(node: &Node) -> Vec<Finding> {
         "kargo.akuity.io/v1alpha1" => kargo::rules(node, of("kind"), &mut out),
         "argoproj.io/v1alpha1" if of("kind").ends_with("AnalysisTemplate") => analysis::rules(node, &mut out),
         "argoproj.io/v1alpha1" => argocd::rules(node, of("kind"), &mut out),
+        "v1" if of("kind") == "ConfigMap" => backstage::config_map(node, &mut out),
+        _ if backstage::is_entity(node) => backstage::rules(node, of("kind"), &mut out),
         _ => {}
     }
     out.found

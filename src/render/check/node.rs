@@ -67,7 +67,7 @@ pub(super) fn shape(node: &Node, out: &mut Findings) {
     }
     let name = text(node, &["metadata", "name"]).unwrap_or_default();
     // Catalog entities are no objects of a cluster; their names have a form of their own.
-    if text(node, &["apiVersion"]).is_some_and(|version| version.contains("backstage.io/")) {
+    if super::backstage::is_entity(node) {
         if name.is_empty() || !is_label(name) {
             out.error("N1", get(node, &["metadata"]).unwrap_or(node), format!("`{}` is no name of an entity", foreign(name)));
         }

@@ -12,7 +12,7 @@ pub struct Rule {
 macro_rules! rules {
     ($($id:literal $about:literal)*) => {
         /// Every rule, in the order of the documentation: Y for YAML, N for names, A for what Kargo's admission
-        /// refuses, R for what fails or misbehaves at run time, D for what drifts, C for Argo CD.
+        /// refuses, R for what fails or misbehaves at run time, D for what drifts, C for Argo CD, B for Backstage.
         pub const RULES: &[Rule] = &[$(Rule { id: $id, about: $about }),*];
     };
 }
@@ -69,4 +69,13 @@ rules! {
     "C3" "Automated Applications say `allowEmpty: false`."
     "C4" "Sync options are well formed, retries limited, nothing is replaced."
     "C5" "An ApplicationSet uses Go templates and fails on a missing key."
+    "B1" "An entity has `apiVersion`, `kind`, `metadata`, `spec` and no other field."
+    "B2" "Namespace, title and description of an entity have values that the catalog takes, or are left out."
+    "B3" "Keys of annotations and labels have their form; addresses of sources and pages their prefix; no label holds a digest."
+    "B4" "Tags are lower case, of a few signs, at most 63."
+    "B5" "Links lead to https, http or mailto addresses."
+    "B6" "What the kind of an entity needs is there."
+    "B7" "Owner, system and relations are references that can be followed; lists are sorted."
+    "B8" "A Template uses the scaffolder's own actions and those of its GitHub module only."
+    "B9" "A ConfigMap of the catalog holds entities that pass, and has at most 1 MiB."
 }
