@@ -52,7 +52,7 @@ pub fn difference(
         }
         let after = file.content.as_bytes().to_vec();
         let Some(recorded) = listing.files.get(path) else {
-            let reason = file.reason.clone().unwrap_or_else(|| Reason::rendered(format!("{} is there again", file.owner)));
+            let reason = file.reason.clone().unwrap_or_else(|| appears(&file.owner));
             out.changes.push(Change { path: path.clone(), action: Action::Create, reason, before: Vec::new(), after });
             continue;
         };
@@ -76,6 +76,14 @@ pub fn difference(
     surplus(&mut out, repository, listing, plan, &wanted, untouched, approvals)?;
     out.changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(out)
+}
+
+/// Why a file is new when its subject has no news.
+fn appears(owner: &Owner) -> Reason {
+    Reason::rendered(match owner {
+        Owner::Subject(subject) => format!("{subject} is there again"),
+        Owner::Repository(system) => format!("what plimsoll.yaml says of {system}"),
+    })
 }
 
 /// Whether a file stands where a directory of `path` belongs, or a directory where its file does.

@@ -67,6 +67,9 @@ impl Target for Argocd {
 
     fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
         let Some(settings) = &view.settings.argocd else { return };
+        if view.is_bare() {
+            return sheet.postpone(PATH, view.kept.is_empty());
+        }
         let owner = Owner::repository("argocd");
         let Some(repository) = &view.settings.repository else {
             let fault = Fault::new(Class::Config, "Applications need to know where this repository is")

@@ -41,6 +41,13 @@ pub struct View<'a> {
     pub templates: &'a BTreeMap<String, String>,
 }
 
+impl View<'_> {
+    /// Whether no image can be rendered. Then nothing is begun for the repository as a whole either.
+    fn is_bare(&self) -> bool {
+        self.images.is_empty() && self.bases.is_empty()
+    }
+}
+
 /// One rendered file, without its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

@@ -107,6 +107,13 @@ impl<'a> Sheet<'a> {
         self.out.warnings.push(fault);
     }
 
+    /// Leaves what stands under a path as it is, unless nothing is there that could need it.
+    pub fn postpone(&mut self, path: &str, whole: bool) {
+        if !whole {
+            self.out.postponed.insert(path.to_owned());
+        }
+    }
+
     /// Says that an object is there although it is not rendered in this pass.
     pub fn expect(&mut self, identity: Identity) {
         self.known.insert(identity);

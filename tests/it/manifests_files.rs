@@ -156,6 +156,18 @@ fn a_file_about_all_images_waits_until_all_can_be_read() {
 }
 
 #[test]
+fn nothing_is_begun_without_an_image_and_nothing_ends_for_want_of_a_readable_one() {
+    let mut world = fleet(0, KargoMode::Watch);
+    world.bases.clear();
+    assert_eq!(world.render(), plimsoll::render::Rendered::default());
+    world.kept.insert(Subject::image(&name("broken")));
+    let rendered = world.render();
+    assert!(rendered.documents.is_empty());
+    let paths = ["rendered/argocd/applications.yaml", "rendered/kargo/project.yaml"];
+    assert_eq!(rendered.untouched().collect::<Vec<_>>(), paths);
+}
+
+#[test]
 fn no_object_is_rendered_twice() {
     let mut world = fleet(2, KargoMode::Watch);
     let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: same\n  namespace: acme\ndata:\n  image: {{ image.name }}\n";

@@ -39,6 +39,9 @@ impl Target for Kargo {
         if settings.mode == KargoMode::Off {
             return;
         }
+        if view.is_bare() {
+            return sheet.postpone(project::PATH, view.kept.is_empty());
+        }
         // What images need of the project is there as soon as the settings ask for it: when its file is refused,
         // the one of before stays.
         for identity in project::identities(settings) {
