@@ -123,6 +123,10 @@ pub(super) struct ValidateArgs {
     /// The directory that holds `images.yaml`.
     #[arg(default_value = ".")]
     pub(super) directory: PathBuf,
+
+    /// Check rendered manifests under this directory instead, whoever made them.
+    #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+    pub(super) rendered: Option<PathBuf>,
 }
 
 /// Options of `completions`.
@@ -167,6 +171,14 @@ pub(super) struct RenderArgs {
     /// Write files under this directory instead of one stream to standard output.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+
+    /// With `--out`: make that directory what a source hydrator would, for this commit of the config repository.
+    #[arg(long, value_name = "SHA", requires = "out", conflicts_with = "system")]
+    pub(super) hydrator_dry_sha: Option<String>,
+
+    /// Print the parameters that Argo CD may set, and nothing else.
+    #[arg(long, conflicts_with_all = ["out", "system"])]
+    pub(super) announce: bool,
 }
 
 /// Options of `schema`.
@@ -303,6 +315,10 @@ pub(super) struct OperatorArgs {
     /// Release a held prune by its ID.
     #[arg(long, global = true, value_name = "ID", env = "PLIMSOLL_APPROVE", value_delimiter = ',')]
     pub(super) approve: Vec<String>,
+
+    /// Use the config repository's own `templates/`: their authors decide what reaches the cluster.
+    #[arg(long, global = true, env = "PLIMSOLL_ALLOW_TEMPLATES")]
+    pub(super) allow_templates: bool,
 
     /// Time between passes of the loop.
     #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m", value_parser = Delay::parse)]

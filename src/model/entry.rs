@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::delay::Delay;
 use super::name::ImageName;
 use super::policy::TagPolicy;
+use super::rebuild::Trigger;
 use super::{ImageReference, RepoPath};
 
 /// An image people enrolled.
@@ -28,6 +29,17 @@ pub struct Entry {
     pub catalog: BTreeMap<String, String>,
     /// Free labels for catalogs.
     pub tags: Vec<String>,
+    /// Links for catalogs.
+    pub links: Vec<Link>,
+}
+
+/// A link on the page of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its address, as it was written.
+    pub url: String,
+    /// What it says.
+    pub title: Option<String>,
 }
 
 /// Managed or external.
@@ -105,6 +117,20 @@ impl Provider {
     /// The provider of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|provider| provider.word() == word)
+    }
+}
+
+impl Build {
+    /// Who rebuilds it: the entry's word, else the forge of its workflow.
+    pub fn rebuilt_by(&self) -> Trigger {
+        if let Some(trigger) = self.trigger.as_deref().and_then(Trigger::parse) {
+            return trigger;
+        }
+        match self.source.provider {
+            Provider::Github if self.source.workflow.is_some() => Trigger::Github,
+            Provider::Gitlab if self.source.workflow.is_some() => Trigger::Gitlab,
+            _ => Trigger::None,
+        }
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Ledger {
     pub history: Vec<Tenure>,
     /// A digest of the past that shows again and has not stood long enough yet.
     pub returning: Option<Tenure>,
+    /// A digest that people took back by reverting our commit, and when. It is not accepted again until the tag
+    /// shows another one.
+    pub reverted: Option<Tenure>,
 }
 
 /// What a look at a tag meant.
@@ -55,6 +58,10 @@ pub enum Seen {
 impl Ledger {
     /// Takes in what the registry answered at `at`. Calling it again with the same answer changes nothing.
     pub fn see(&mut self, digest: &Digest, at: Timestamp, since: Option<Timestamp>) -> Seen {
+        let freed = match &self.reverted {
+            Some(reverted) if reverted.digest == *digest => return Seen::Unchanged,
+            _ => self.reverted.take().is_some(),
+        };
         let Some(current) = &self.current else {
             self.current = Some(digest.clone());
             self.history.insert(0, Tenure { digest: digest.clone(), seen_at: at });
@@ -62,7 +69,7 @@ impl Ledger {
             return Seen::First;
         };
         if current == digest {
-            return if self.returning.take().is_some() { Seen::Settled } else { Seen::Unchanged };
+            return if self.returning.take().is_some() || freed { Seen::Settled } else { Seen::Unchanged };
         }
         if self.history.iter().any(|tenure| tenure.digest == *digest) {
             match &self.returning {

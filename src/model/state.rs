@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::ImageReference;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Tenure};
 use super::name::ImageName;
 use super::policy::TagPolicy;
+use super::rebuild::{Examined, Rebuild, SeenTag, Unbuilt};
 use super::value::Value;
+use super::{Digest, ImageReference};
 
 /// The two kinds of things that have a state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,6 +132,22 @@ pub struct ImageState {
     pub ledger: Ledger,
     /// When the current version was built.
     pub last_built: Option<Value>,
+    /// The digest of each base that the current digest was built from, as far as it is proven; at first what
+    /// the bases were when they were first seen.
+    pub built_from: BTreeMap<String, Digest>,
+    /// Bases that the Dockerfile pins by digest: their tags may move as they like.
+    pub pinned: Vec<String>,
+    /// Bases that moved since, and what is known of the move.
+    pub unbuilt: BTreeMap<String, Unbuilt>,
+    /// The rebuild that is due, on its way, or given up.
+    pub rebuild: Option<Rebuild>,
+    /// The last digest that a rebuild from here made, and since when what it brought in was known. Images that
+    /// build on it do not wait for the same news a second time.
+    pub rebuilt: Option<Tenure>,
+    /// The last look into the image that proved nothing.
+    pub examined: Option<Examined>,
+    /// Tags by when they were first seen, newest first: only with the strategy `FirstSeen`.
+    pub tags: Vec<SeenTag>,
     /// Keys we do not know, in their order.
     pub extra: Vec<(String, Value)>,
 }
@@ -158,6 +175,33 @@ pub struct BaseState {
     pub was_twice_escaped: bool,
     /// Keys we do not know, in their order.
     pub extra: Vec<(String, Value)>,
+}
+
+impl ImageState {
+    /// An image enrolled at this moment, of which nothing is known.
+    pub fn enrolled(name: ImageName, at: Timestamp) -> Self {
+        Self {
+            name,
+            enrolled_at: at,
+            last_discovery: Some(at),
+            discovery: Discovery::Pending,
+            defined_in: None,
+            enrollment: Value::Map(Vec::new()),
+            base_images: Vec::new(),
+            watch: None,
+            current_version: None,
+            ledger: Ledger::default(),
+            last_built: None,
+            built_from: BTreeMap::new(),
+            pinned: Vec::new(),
+            unbuilt: BTreeMap::new(),
+            rebuild: None,
+            rebuilt: None,
+            examined: None,
+            tags: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
 }
 
 impl BaseState {

@@ -139,7 +139,7 @@ fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entr
         return;
     }
     let at = input.observed.at;
-    let mut state = prior.cloned().unwrap_or_else(|| new_image(name, at));
+    let mut state = prior.cloned().unwrap_or_else(|| ImageState::enrolled(name.clone(), at));
     let mut reasons = Vec::new();
     state.defined_in = Some(entry.defined_in.clone());
     let taken = enrollment(entry, &state.enrollment);
@@ -174,23 +174,6 @@ fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entr
     }
     plan.note(subject, &reasons);
     plan.images.insert(name.clone(), state);
-}
-
-fn new_image(name: &ImageName, at: Timestamp) -> ImageState {
-    ImageState {
-        name: name.clone(),
-        enrolled_at: at,
-        last_discovery: Some(at),
-        discovery: Discovery::Pending,
-        defined_in: None,
-        enrollment: Value::Map(Vec::new()),
-        base_images: Vec::new(),
-        watch: None,
-        current_version: None,
-        ledger: Ledger::default(),
-        last_built: None,
-        extra: Vec::new(),
-    }
 }
 
 /// Takes in what the image's Dockerfile says. Unknown leaves everything as recorded.

@@ -51,6 +51,8 @@ pub struct Options {
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
     pub repo_url: Option<String>,
+    /// Whether templates of the config repository are used.
+    pub allow_templates: bool,
     /// How often the loop looks at things. A pass without memory looks at everything.
     pub intervals: Intervals,
 }
@@ -244,15 +246,25 @@ async fn draft(
         prunes: &prunes,
         approvals: &approvals,
     });
-    let (documents, faults) =
-        render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
-    let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
-    let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
+    let (templates, refused) =
+        if options.allow_templates { read::templates(world.repository, &snapshot.config)? } else { (BTreeMap::new(), Vec::new()) };
+    let rendered = render::render(View {
+        settings: &desired.settings,
+        entries: &desired.entries,
+        images: &plan.images,
+        bases: &plan.bases,
+        kept: &plan.kept,
+        templates: &templates,
+    });
+    let untouched = untouched(&plan, &rendered);
+    let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
     diagnostics.extend(recorded.diagnostics.iter().cloned());
     diagnostics.extend(plan.diagnostics.iter().cloned());
-    diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
+    diagnostics.extend(refused);
+    diagnostics.extend(rendered.faults().map(finding));
+    diagnostics.extend(rendered.warnings.iter().map(|fault| Diagnostic { severity: Severity::Warning, ..finding(fault) }));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
         diagnostics.push(Diagnostic {
@@ -263,7 +275,7 @@ async fn draft(
             hint: None,
         });
     }
-    Ok((Draft { plan, difference, desired, documents, diagnostics }, recorded))
+    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics }, recorded))
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
@@ -276,9 +288,9 @@ fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, appro
 }
 
 /// Paths of everything that stays exactly as it is.
-fn untouched<'a>(plan: &Plan, refused: impl Iterator<Item = &'a Subject>) -> BTreeSet<String> {
+fn untouched(plan: &Plan, rendered: &render::Rendered) -> BTreeSet<String> {
     let mut out: BTreeSet<String> = plan.kept.iter().flat_map(|subject| render::paths(subject).chain([subject.state_path()])).collect();
-    out.extend(refused.flat_map(render::paths));
+    out.extend(rendered.untouched().map(str::to_owned));
     out
 }
 

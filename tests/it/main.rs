@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "a test crate has no outside")]
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
+mod backstage_node;
+mod backstage_tree;
 mod canary;
 mod commands;
 mod docker_builds;
@@ -26,6 +28,13 @@ mod kill;
 mod laws;
 mod loop_mode;
 mod malformed;
+mod manifests_argocd;
+mod manifests_ci;
+mod manifests_files;
+mod manifests_oracle;
+mod manifests_rules;
+mod manifests_strings;
+mod manifests_worlds;
 mod once_file;
 mod once_parts;
 mod oracle;

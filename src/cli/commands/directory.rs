@@ -9,7 +9,7 @@ use super::super::args::{Format, RenderArgs, SchemaArgs, ValidateArgs};
 use super::super::clock::Standing;
 use super::super::output::{self, annotations, document, text};
 use super::super::progress::Line;
-use super::{Context, runtime};
+use super::{Context, hydrate, plugin, rendered, runtime};
 use crate::base::{Class, Fault};
 use crate::folder::Folder;
 use crate::format::schema;
@@ -20,7 +20,10 @@ use crate::render::{self, TARGETS};
 
 /// Checks config, Dockerfiles and recorded state.
 pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<u8, Fault> {
-    let drafted = drafted(&args.directory)?;
+    if let Some(directory) = &args.rendered {
+        return rendered::validate(context, directory);
+    }
+    let drafted = drafted(context, &args.directory)?;
     let (findings, images) = (&drafted.diagnostics, drafted.desired.entries.len());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     match context.operator.output {
@@ -43,7 +46,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<u8, Fau
 }
 
 /// What leads from where the program runs to the directory's files: tools that show findings know paths from there.
-fn from_here(directory: &Path) -> String {
+pub(super) fn from_here(directory: &Path) -> String {
     let here = std::env::current_dir().ok();
     let relative = here.and_then(|here| directory.canonicalize().ok()?.strip_prefix(here.canonicalize().ok()?).map(Path::to_owned).ok());
     match relative.as_deref().unwrap_or(directory).to_string_lossy().trim_end_matches('/') {
@@ -52,36 +55,46 @@ fn from_here(directory: &Path) -> String {
     }
 }
 
-fn drafted(directory: &Path) -> Result<pass::Drafted, Fault> {
+fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> {
     let folder = Folder::open(directory)?;
+    let options = Options { allow_templates: context.operator.allow_templates, ..Options::default() };
     let world = World { repository: &folder, sources: None, forge: None, registry: &Offline, clock: &Standing, progress: &Line::new(true) };
-    runtime()?.block_on(pass::drafted(&world, &Options::default()))
+    runtime()?.block_on(pass::drafted(&world, &options))
 }
 
 /// Prints the manifests as one stream, or writes them under a directory.
 pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> {
+    if args.announce {
+        output::print(&format!("{}\n", plugin::announcement()));
+        return Ok(0);
+    }
+    let system = args.system.clone().map_or_else(plugin::system, |system| Ok(Some(system)))?;
     let systems: BTreeSet<&str> = TARGETS.iter().map(|target| target.name()).collect();
-    if let Some(system) = &args.system
+    if let Some(system) = &system
         && !systems.contains(system.as_str())
     {
         let known: Vec<&str> = systems.into_iter().collect();
         return Err(Fault::new(Class::Config, format!("nothing is rendered for `{}`", crate::base::fault::foreign(system)))
             .hint(format!("systems: {}", known.join(", "))));
     }
-    let drafted = drafted(&args.directory)?;
+    let drafted = drafted(context, &args.directory)?;
     text::diagnostics(&drafted.diagnostics, context.err);
     if drafted.invalid || drafted.diagnostics.iter().any(|finding| finding.severity == Severity::Error) {
         // Half a tree applied with pruning on would delete the other half.
         return Err(Fault::new(Class::Config, "nothing is printed while the directory has errors").hint("correct what is named above"));
     }
-    let prefix = args.system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
+    let prefix = system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
     let documents: Vec<_> = drafted.documents.iter().filter(|(path, _)| path.starts_with(&prefix)).collect();
-    if documents.is_empty() {
+    let is_stream = args.out.is_none();
+    // What is made for the repository as a whole is there without any image.
+    let nothing = drafted.documents.values().all(|document| document.owner.subject().is_none());
+    if nothing || !documents.iter().any(|(path, _)| !is_stream || render::is_applied(path)) {
         return Err(Fault::new(Class::Config, "there is nothing to render")
             .hint("an empty result would tell Argo CD to delete everything; enrol an image first"));
     }
     let Some(out) = &args.out else {
-        let stream: Vec<&str> = documents.iter().map(|(_, document)| document.body.as_str()).collect();
+        let stream: Vec<&str> =
+            documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
         match context.operator.output {
             // One document that kubectl takes as well as the stream.
             Format::Json => output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json),
@@ -89,10 +102,13 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
         }
         return Ok(0);
     };
+    if let Some(sha) = &args.hydrator_dry_sha {
+        return hydrate::hydrate(out, sha, &documents);
+    }
     for (path, document) in &documents {
         let target = out.join(path.strip_prefix("rendered/").unwrap_or(path));
         let written =
-            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(document)));
+            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(path, document)));
         written.map_err(|error| Fault::new(Class::Local, format!("{}: {error}", target.display())))?;
     }
     text::say(&format!("{} files written to {}", documents.len(), out.display()));

@@ -4,11 +4,14 @@ mod directory;
 mod doctor;
 mod explain;
 mod graph;
+mod hydrate;
 mod init;
 mod inspect;
 mod looking;
 mod manual;
 mod pin;
+mod plugin;
+mod rendered;
 mod run;
 mod status;
 

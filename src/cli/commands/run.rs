@@ -49,6 +49,7 @@ fn options(context: &Context, dry_run: bool) -> Options {
         dry_run,
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
+        allow_templates: operator.allow_templates,
         intervals: Intervals::default(),
     }
 }

@@ -1,13 +1,23 @@
 //! `plimsoll.yaml`: settings of the repository. A file that can't be read stops the pass: guessing a
-//! team's settings is worse than waiting for a fix.
+//! team's settings is worse than waiting for a fix. Each section is one file here.
+
+mod argocd;
+mod backstage;
+mod kargo;
+mod names;
+mod repository;
 
 use super::fields::Fields;
 use super::yaml::{self, Limits};
 use crate::model::{Diagnostic, Place, RepoSettings, Severity};
 
-const KEYS: [&str; 3] = ["commit", "approvals", "kargo"];
+pub(super) use argocd::ArgocdSchema;
+pub(super) use backstage::BackstageSchema;
+pub(super) use kargo::KargoSchema;
+pub(super) use repository::RepositorySchema;
+
+const KEYS: [&str; 6] = ["commit", "approvals", "repository", "kargo", "argocd", "backstage"];
 const COMMIT_KEYS: [&str; 3] = ["author", "email", "subject"];
-const KARGO_KEYS: [&str; 4] = ["enabled", "project", "interval", "baseInterval"];
 
 /// Reads the settings, or says why they can't be used.
 ///
@@ -45,7 +55,10 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(RepoSettings, Vec<Diagnostic>),
         }
     }
     read_commit(&mut fields, &mut settings);
-    read_kargo(&mut fields, &mut settings);
+    settings.repository = repository::read(&mut fields);
+    kargo::read(&mut fields, &mut settings.kargo);
+    settings.argocd = argocd::read(&mut fields);
+    settings.backstage = backstage::read(&mut fields);
     if fields.failed { Err(out) } else { Ok((settings, out)) }
 }
 
@@ -65,35 +78,6 @@ fn read_commit(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
     fields.failed |= child.failed;
 }
 
-fn read_kargo(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
-    let Some((map, at)) = fields.map("kargo") else { return };
-    let mut child = fields.child(at, map);
-    child.unknown_keys(&KARGO_KEYS);
-    if let Some(enabled) = child.flag("enabled") {
-        settings.kargo.enabled = enabled;
-    }
-    if let Some(project) = child.text("project") {
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if project.len() <= 63 && project.chars().all(good) && !project.starts_with('-') && !project.ends_with('-') {
-            project.clone_into(&mut settings.kargo.project);
-        } else {
-            let at = child.place("project");
-            child.error("bad-name", at, "a Kargo project is a namespace: lower-case letters, digits and `-`, at most 63", None);
-        }
-    }
-    for (key, target) in [("interval", &mut settings.kargo.interval), ("baseInterval", &mut settings.kargo.base_interval)] {
-        if let Some(delay) = child.delay(key) {
-            if delay.seconds() < 60 {
-                let at = child.place(key);
-                child.error("bad-duration", at, format!("`{key}` is at least one minute"), None);
-            } else {
-                *target = delay;
-            }
-        }
-    }
-    fields.failed |= child.failed;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +88,6 @@ mod tests {
         let sorted = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(schema::keys::<schema::Settings>(), sorted(&KEYS));
         assert_eq!(schema::keys::<schema::Commit>(), sorted(&COMMIT_KEYS));
-        assert_eq!(schema::keys::<schema::Kargo>(), sorted(&KARGO_KEYS));
     }
 
     #[test]
@@ -116,6 +99,23 @@ mod tests {
             ("kargo: {interval: 5s}", "bad-duration"),
             ("commit: {author: 'a <b>'}", "bad-text"),
             ("approvals: [x]", "bad-approval"),
+            ("kargo: {mode: pull}", "unknown-word"),
+            ("kargo: {version: 1.10}", "unquoted-version"),
+            ("kargo: {version: '1.8'}", "unknown-word"),
+            ("kargo: {webhookReceivers: [{name: a, type: github}]}", "missing-key"),
+            ("kargo: {webhookReceivers: [{name: a, secret: b}]}", "missing-key"),
+            ("kargo: {dispatch: {secret: 'A b'}}", "bad-name"),
+            ("kargo: {dispatch: {inputs: [ref]}}", "unknown-word"),
+            ("kargo: {analysis: {}}", "missing-key"),
+            ("kargo: {analysis: {image: 'a b'}}", "bad-reference"),
+            ("repository: {url: 'https://a:b@c/d'}", "bad-url"),
+            ("repository: {url: 'https://a/b', branch: '-x'}", "bad-branch"),
+            ("argocd: {project: A}", "bad-name"),
+            ("argocd: {server: 'http://x'}", "bad-url"),
+            ("backstage: {kinds: all}", "unknown-word"),
+            ("backstage: {owner: web}", "bad-name"),
+            ("backstage: {system: '${{ x }}'}", "bad-name"),
+            ("backstage: {branch: 1.10}", "unquoted-version"),
         ] {
             let findings = read("plimsoll.yaml", text.as_bytes()).unwrap_err();
             assert_eq!(findings[0].code, expected, "{text}");
