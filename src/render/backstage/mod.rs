@@ -26,7 +26,7 @@ use self::things::{Catalog, Form, THINGS, Thing};
 use super::name::object_name;
 use super::{Document, Draft, Part, Sheet, Target, View};
 use crate::base::{Class, Fault};
-use crate::model::settings::BackstageSettings;
+use crate::model::settings::{BackstageSettings, EntityKinds};
 use crate::model::{Owner, Subject};
 
 /// The form's skeleton, as it is: the scaffolder fills it in.
@@ -69,13 +69,12 @@ impl Target for Backstage {
     fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
         let Some(settings) = &view.settings.backstage else { return };
         let catalog = Catalog::of(view);
-        let mut locations = vec![system(settings, sheet)];
+        let mut locations = Locations::new(system(settings, sheet));
         for things in THINGS {
             for subject in things.subjects(view) {
                 let forms: Vec<Form> = catalog.forms(&subject, settings.kinds).collect();
                 let file = object_name(&subject);
-                let targets = forms.iter().map(|form| format!("./{}/{file}.yaml", form.word)).collect();
-                locations.push(location(&file, targets));
+                forms.iter().for_each(|form| locations.add(*form, &file));
                 if let Some(thing) = things.thing(view, settings, &subject) {
                     write(&catalog, &thing, &forms, settings, sheet);
                 }
@@ -86,8 +85,7 @@ impl Target for Backstage {
             let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
             sheet.warn(Fault::new(Class::Config, text));
         }
-        let path = "rendered/backstage/catalog/all.yaml".to_owned();
-        sheet.file(Draft { path, owner: own(), of_all: true, parts: locations });
+        locations.write(settings.kinds, sheet);
         enrol_image(view, settings, sheet);
     }
 
@@ -132,9 +130,36 @@ fn prefixed(prefix: &str, file: &str) -> String {
     entity_name(&name).unwrap_or(name)
 }
 
-/// A Location of its own for each image: one that has a faulty target keeps all its targets out.
-fn location(file: &str, targets: Vec<String>) -> Part {
-    Part::new("backstage/location.yaml", &Location { name: prefixed("image-", file), targets })
+/// A Location of its own for each image, in one file for each sort of kinds. A target that can't be used, or
+/// whose kind the catalog does not allow, keeps all targets of its Location out.
+struct Locations {
+    system: Part,
+    standard: Vec<Part>,
+    custom: Vec<Part>,
+}
+
+impl Locations {
+    fn new(system: Part) -> Self {
+        Self { system, standard: Vec::new(), custom: Vec::new() }
+    }
+
+    fn add(&mut self, form: Form, file: &str) {
+        let (list, prefix) = if form.standard { (&mut self.standard, "image-") } else { (&mut self.custom, "custom-") };
+        let targets = vec![format!("./{}/{file}.yaml", form.word)];
+        list.push(Part::new("backstage/location.yaml", &Location { name: prefixed(prefix, file), targets }));
+    }
+
+    /// Writes them. The system stands in one of the files only: a catalog may read both.
+    fn write(self, kinds: EntityKinds, sheet: &mut Sheet<'_>) {
+        let (mut standard, mut custom) = (self.standard, self.custom);
+        if kinds == EntityKinds::Custom { &mut custom } else { &mut standard }.insert(0, self.system);
+        for (word, parts) in [("standard", standard), ("custom", custom)] {
+            if !parts.is_empty() {
+                let path = format!("rendered/backstage/catalog/{word}.yaml");
+                sheet.file(Draft { path, owner: own(), of_all: true, parts });
+            }
+        }
+    }
 }
 
 fn config_map(name: String, settings: &BackstageSettings, block: Vec<Part>) -> Part {
