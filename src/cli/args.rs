@@ -257,6 +257,7 @@ pub(super) enum Color {
 /// What the operator decides. None of it is ever read from the config repository.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Operator options")]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct OperatorArgs {
     /// The config repository: a URL that git speaks, or a local checkout.
     #[arg(long, global = true, value_name = "URL|PATH", env = "PLIMSOLL_REPO", default_value = ".")]

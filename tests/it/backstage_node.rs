@@ -40,7 +40,10 @@ fn installed() -> Option<PathBuf> {
         .output()
         .unwrap();
     if !npm.status.success() {
-        parts::ignored(&format!("npm can't fetch the packages: {}", String::from_utf8_lossy(&npm.stderr).lines().next().unwrap_or_default()));
+        parts::ignored(&format!(
+            "npm can't fetch the packages: {}",
+            String::from_utf8_lossy(&npm.stderr).lines().next().unwrap_or_default()
+        ));
         return None;
     }
     fs::write(stamp, lock).unwrap();

@@ -23,7 +23,12 @@ fn documents(text: &str) -> Vec<Value> {
 }
 
 fn identity(document: &Value) -> String {
-    format!("{} {} {}", document["apiVersion"].as_str().unwrap(), document["kind"].as_str().unwrap(), document["metadata"]["name"].as_str().unwrap())
+    format!(
+        "{} {} {}",
+        document["apiVersion"].as_str().unwrap(),
+        document["kind"].as_str().unwrap(),
+        document["metadata"]["name"].as_str().unwrap()
+    )
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(super) fn validate(context: &Context, directory: &Path) -> Result<u8, Fault>
     match context.operator.output {
         Format::Text => {
             text::diagnostics(&findings, context.err);
-            let of = format!("{} files, {errors} errors", files.len());
+            let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+            let of = format!("{}, {}", count(files.len(), "file"), count(errors, "error"));
             if errors == 0 { output::print(&format!("{of}\n")) } else { text::say(&of) }
         }
         Format::Sarif => output::structured(&annotations::sarif(&findings, &from_here(directory)), Format::Json),

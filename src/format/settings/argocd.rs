@@ -16,13 +16,13 @@ const KEYS: [&str; 5] = ["namespace", "project", "server", "applicationSet", "re
 pub(in crate::format) struct ArgocdSchema {
     /// The namespace Argo CD runs in [argocd].
     namespace: Option<String>,
-    /// The AppProject, and the first part of the names of Applications [plimsoll].
+    /// The `AppProject`, and the first part of the names of Applications [plimsoll].
     project: Option<String>,
     /// The API server that is deployed to [the cluster Argo CD runs in].
     server: Option<String>,
-    /// One ApplicationSet instead of an Application a system [false].
+    /// One `ApplicationSet` instead of an Application a system [false].
     application_set: Option<bool>,
-    /// Config repositories beside this one that the ApplicationSet covers, as https:// addresses.
+    /// Config repositories beside this one that the `ApplicationSet` covers, as `https://` addresses.
     repositories: Option<Vec<String>>,
 }
 

@@ -86,7 +86,7 @@ struct AnalysisSchema {
 struct DispatchSchema {
     /// The Secret with the key `token` for the forge [plimsoll-dispatch].
     secret: Option<String>,
-    /// Those of base_image, base_digest and plimsoll_key that the workflows declare [none].
+    /// Those of `base_image`, `base_digest` and `plimsoll_key` that the workflows declare [none].
     inputs: Option<Vec<String>>,
 }
 

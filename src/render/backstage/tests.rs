@@ -82,13 +82,18 @@ fn kinds_files_and_their_paths() {
         (EntityKinds::Both, &["baseimage", "component", "managedimage", "resource"]),
     ] {
         let files = rendered(MANAGED, &settings(kinds), 'a');
-        let found: BTreeSet<&str> =
-            files.keys().filter_map(|path| path.strip_prefix("rendered/backstage/catalog/")?.split_once('/')).map(|(word, _)| word).collect();
+        let found: BTreeSet<&str> = files
+            .keys()
+            .filter_map(|path| path.strip_prefix("rendered/backstage/catalog/")?.split_once('/'))
+            .map(|(word, _)| word)
+            .collect();
         assert_eq!(found, words.iter().copied().chain(["system"]).collect(), "{kinds:?}");
     }
     assert!(rendered(MANAGED, &RepoSettings { backstage: None, ..settings(EntityKinds::Both) }, 'a').is_empty());
     let files = rendered(MANAGED, &settings(EntityKinds::Both), 'a');
-    for (subject, count) in [(Subject::image(&name("portal")), 5), (Subject::image(&name("node-22")), 5), (Subject::base(&name("node-22")), 5)] {
+    for (subject, count) in
+        [(Subject::image(&name("portal")), 5), (Subject::image(&name("node-22")), 5), (Subject::base(&name("node-22")), 5)]
+    {
         let paths = Backstage.paths(&subject);
         assert_eq!(paths.iter().filter(|path| files.contains_key(*path)).count(), count, "{paths:?}");
     }
@@ -138,7 +143,10 @@ fn without_an_address_of_the_repository_there_is_no_form_and_no_link_into_it() {
             "backstage.io/source-location"
         ]
     );
-    assert_eq!(at(annotations, &["backstage.io/source-location"]), Some(&"url:https://github.com/acme/portal/tree/main/apps/portal/".into()));
+    assert_eq!(
+        at(annotations, &["backstage.io/source-location"]),
+        Some(&"url:https://github.com/acme/portal/tree/main/apps/portal/".into())
+    );
 }
 
 /// Text that means something to YAML, Markdown, Nunjucks, Go templates, or to nobody.

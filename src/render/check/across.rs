@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::facts::{Detail, Facts, Policy, Stage};
+use super::facts::{Detail, Facts, Policy, Stage, Used};
 use super::kargo::variable;
 use super::{Finding, Identity};
 use crate::format::yaml::Position;
@@ -102,7 +102,7 @@ impl<'a> Set<'a> {
     fn stage(&self, fact: &Facts, stage: &Stage, say: &mut impl FnMut(&'static str, Severity, Position, String)) {
         let namespace = fact.identity.namespace.as_str();
         let mut asks = stage.asks.clone();
-        for (task, given, at) in &stage.tasks {
+        for Used { task, given, at } in &stage.tasks {
             for name in self.tasks.get(&(namespace, task.as_str())).copied().unwrap_or_default() {
                 match variable(given, name) {
                     Some(url) => asks.push((url.to_owned(), false, *at)),

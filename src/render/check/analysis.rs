@@ -1,4 +1,4 @@
-//! Argo Rollouts' AnalysisTemplates, as Kargo's verification uses them.
+//! Argo Rollouts' `AnalysisTemplate`s, as Kargo's verification uses them.
 
 use std::collections::BTreeSet;
 

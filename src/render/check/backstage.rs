@@ -72,7 +72,9 @@ fn metadata(metadata: &Node, out: &mut Findings) {
         }
     }
     for link in items(metadata, &["links"]) {
-        if !text(link, &["url"]).is_some_and(field::is_link) || get(link, &["title"]).is_some_and(|title| title.text().is_none_or(str::is_empty)) {
+        if !text(link, &["url"]).is_some_and(field::is_link)
+            || get(link, &["title"]).is_some_and(|title| title.text().is_none_or(str::is_empty))
+        {
             out.error("B5", link, "a link has an address with https, http or mailto, and a title that is not empty");
         }
     }
@@ -262,7 +264,9 @@ spec:
     fn config_maps_that_carry_entities() {
         let map = |label: &str, catalog: &str| {
             let text: String = catalog.lines().fold(String::new(), |text, line| text + "    " + line + "\n");
-            format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {{{LABEL}: \"{label}\"}}\ndata:\n  catalog: |\n{text}")
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {{{LABEL}: \"{label}\"}}\ndata:\n  catalog: |\n{text}"
+            )
         };
         assert_eq!(broken(&map("true", GOOD)), BTreeSet::new());
         assert_eq!(broken(&map("true", &format!("{GOOD}---\n{GOOD}"))), BTreeSet::new());

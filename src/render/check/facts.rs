@@ -48,7 +48,15 @@ pub(super) struct Stage {
     /// Repositories it asks `imageFrom` for, and whether it says of which Warehouse.
     pub(super) asks: Vec<(String, bool, Position)>,
     /// Tasks with the variables they are given.
-    pub(super) tasks: Vec<(String, Vec<(String, String)>, Position)>,
+    pub(super) tasks: Vec<Used>,
+}
+
+/// A task as a Stage uses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) task: String,
+    pub(super) given: Vec<(String, String)>,
+    pub(super) at: Position,
 }
 
 /// A policy of automatic promotion.
@@ -175,7 +183,7 @@ fn stage(document: &Node, needs: &mut Vec<Needed>) -> Stage {
         if let Some(name) = node::get(step, &["task", "name"]) {
             need(needs, node::text(step, &["task", "kind"]).unwrap_or("PromotionTask"), Some(name));
             let given = own.iter().chain(&variables).cloned().collect();
-            out.tasks.push((name.text().unwrap_or_default().to_owned(), given, step.at));
+            out.tasks.push(Used { task: name.text().unwrap_or_default().to_owned(), given, at: step.at });
         }
     }
     node::scalars(document, &mut |scalar| {

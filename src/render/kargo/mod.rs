@@ -96,14 +96,14 @@ fn image(view: View<'_>, subject: &Subject) -> Result<Vec<Part>, Fault> {
     let (Some(state), Some(entry)) = (view.images.get(&subject.name), view.entries.get(&subject.name)) else { return Ok(Vec::new()) };
     let mut parts = warehouse::of_image(view, entry, state)?;
     if settings.analysis.is_some() && !parts.is_empty() {
-        let stage = AnalysisStage {
+        let values = AnalysisStage {
             name: derived_name("analyze", &[subject.name.as_str()], &subject.to_string()),
             namespace: &settings.project,
             warehouse: object_name(subject),
             repo_url: entry.repo_url(),
             image: subject.name.as_str(),
         };
-        parts.push(Part::new("kargo/analysis-stage.yaml", &stage));
+        parts.push(Part::new("kargo/analysis-stage.yaml", &values));
     }
     parts.extend(rebuild::stages(view, entry, state)?);
     Ok(parts)

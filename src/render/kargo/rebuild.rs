@@ -43,7 +43,7 @@ pub(super) fn stages(view: View<'_>, entry: &Entry, state: &ImageState) -> Resul
         let Some(found) = base_of(view, base) else { continue };
         // Without a digest to compare with, the first Freight of an old base would rebuild everything.
         let Some(built_from) = state.built_from.get(base).map(crate::model::Digest::as_str).or(found.digest) else { continue };
-        let stage = Stage {
+        let values = Stage {
             name: derived_name("rebuild", &[entry.name.as_str(), "on", base], &format!("{} on {base}", entry.name)),
             namespace: &view.settings.kargo.project,
             eligible,
@@ -55,7 +55,7 @@ pub(super) fn stages(view: View<'_>, entry: &Entry, state: &ImageState) -> Resul
             reference,
             key: rebuild.map(|rebuild| rebuild.key.as_str()),
         };
-        parts.push(Part::new("kargo/rebuild-stage.yaml", &stage));
+        parts.push(Part::new("kargo/rebuild-stage.yaml", &values));
     }
     Ok(parts)
 }

@@ -30,7 +30,7 @@ pub(super) fn config(node: &Node, out: &mut Findings) {
             None | Some(("glob", _)) => {}
             Some(("regex" | "regexp", pattern)) if policy::compile(pattern).is_ok() => {}
             Some(_) => {
-                out.error("A4", policy, format!("`{}` is no pattern: glob:, regex: or regexp: and one that compiles", foreign(name)))
+                out.error("A4", policy, format!("`{}` is no pattern: glob:, regex: or regexp: and one that compiles", foreign(name)));
             }
         }
     }

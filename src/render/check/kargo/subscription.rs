@@ -69,7 +69,7 @@ pub(super) fn warehouse(node: &Node, out: &mut Findings) {
     match text(spec, &["freightCreationPolicy"]) {
         Some("Automatic" | "Manual") => {}
         other => {
-            out.error("D2", spec, format!("`freightCreationPolicy` is Automatic or Manual, not {}", foreign(other.unwrap_or("left out"))))
+            out.error("D2", spec, format!("`freightCreationPolicy` is Automatic or Manual, not {}", foreign(other.unwrap_or("left out"))));
         }
     }
     let subscriptions = items(spec, &["subscriptions"]);
