@@ -105,7 +105,7 @@ pub(super) fn page(entry: &Entry, spec: &Spec) -> Page {
     }
 }
 
-/// Where TechDocs finds the pages of a subject: an address, because a reader of a `ConfigMap` has no directory.
+/// Where `TechDocs` finds the pages of a subject: an address, because a reader of a `ConfigMap` has no directory.
 pub(super) fn techdocs(view: View<'_>, subject: &Subject) -> Option<String> {
     let config = view.settings.repository.as_ref()?;
     let directory = format!("rendered/backstage/techdocs/{}", object_name(subject));

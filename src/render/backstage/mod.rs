@@ -19,7 +19,6 @@ mod things;
 
 use serde::Serialize;
 
-use self::entity::Entity;
 use self::name::entity_name;
 use self::source::Repository;
 use self::things::{Catalog, Form, THINGS, Thing};
@@ -74,7 +73,9 @@ impl Target for Backstage {
             for subject in things.subjects(view) {
                 let forms: Vec<Form> = catalog.forms(&subject, settings.kinds).collect();
                 let file = object_name(&subject);
-                forms.iter().for_each(|form| locations.add(*form, &file));
+                for form in &forms {
+                    locations.add(*form, &file);
+                }
                 if let Some(thing) = things.thing(view, settings, &subject) {
                     write(&catalog, &thing, &forms, settings, sheet);
                 }
@@ -162,21 +163,27 @@ impl Locations {
     }
 }
 
-fn config_map(name: String, settings: &BackstageSettings, block: Vec<Part>) -> Part {
-    Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_block(block)
+/// Writes the `ConfigMap` that carries the entities of files which stand in the tree already.
+fn config_map(path: String, owner: Owner, name: String, entities: &[String], settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
+    let bodies: Option<Vec<&str>> = entities.iter().map(|path| sheet.body(path)).collect();
+    let Some(bodies) = bodies else {
+        let fault = Fault::new(Class::Config, format!("{path}: the entities in it can't be rendered"));
+        sheet.refuse(path, owner, fault);
+        return;
+    };
+    let block = bodies.join("---\n");
+    let part = Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_block(block);
+    sheet.file(Draft { path, owner, of_all: false, parts: vec![part] });
 }
 
 /// The system of images that name none. Other systems are people's own: of two entities with one reference
 /// the catalog drops one, and it might be theirs. Gives its Location.
 fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) -> Part {
-    let part = || Part::new("backstage/system.yaml", &System { name: &settings.system, owner: &settings.owner });
     // No image's file has `_` in its name.
-    for (path, parts) in [
-        (entity_path("system", "_system"), vec![part()]),
-        (config_map_path("_system"), vec![config_map(prefixed("", "system"), settings, vec![part()])]),
-    ] {
-        sheet.file(Draft { path, owner: own(), of_all: false, parts });
-    }
+    let path = entity_path("system", "_system");
+    let parts = vec![Part::new("backstage/system.yaml", &System { name: &settings.system, owner: &settings.owner })];
+    sheet.file(Draft { path: path.clone(), owner: own(), of_all: false, parts });
+    config_map(config_map_path("_system"), own(), prefixed("", "system"), &[path], settings, sheet);
     let targets = vec!["./system/_system.yaml".to_owned()];
     Part::new("backstage/location.yaml", &Location { name: prefixed("", "system"), targets })
 }
@@ -184,15 +191,15 @@ fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) -> Part {
 /// The files of one thing.
 fn write(catalog: &Catalog, thing: &Thing, forms: &[Form], settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     let (subject, file) = (&thing.subject, object_name(&thing.subject));
-    let entities: Vec<(Form, Entity<'_>)> =
-        forms.iter().filter_map(|form| Some((*form, catalog.entity(thing, *form, settings)?))).collect();
-    for (form, entity) in &entities {
-        let parts = vec![Part::new(form.template, entity)];
-        sheet.file(Draft { path: entity_path(form.word, &file), owner: subject.clone().into(), of_all: false, parts });
+    let mut entities = Vec::new();
+    for form in forms {
+        let Some(entity) = catalog.entity(thing, *form, settings) else { continue };
+        let path = entity_path(form.word, &file);
+        let parts = vec![Part::new(form.template, &entity)];
+        sheet.file(Draft { path: path.clone(), owner: subject.clone().into(), of_all: false, parts });
+        entities.push(path);
     }
-    let block = entities.iter().map(|(form, entity)| Part::new(form.template, entity)).collect();
-    let parts = vec![config_map(prefixed("image-", &file), settings, block)];
-    sheet.file(Draft { path: config_map_path(&file), owner: subject.clone().into(), of_all: false, parts });
+    config_map(config_map_path(&file), subject.clone().into(), prefixed("image-", &file), &entities, settings, sheet);
     for (path, body) in [(mkdocs_path(&file), page::mkdocs(&thing.page)), (index_path(&file), page::index(&thing.page, subject, catalog))] {
         sheet.put(path, Document { owner: subject.clone().into(), of_all: false, body });
     }
