@@ -24,7 +24,7 @@ struct Followed {
 }
 
 #[derive(Serialize)]
-struct Project<'a> {
+struct Allowed<'a> {
     project: &'a str,
     namespace: &'a str,
     server: &'a str,
@@ -117,7 +117,7 @@ fn project(settings: &ArgocdSettings, repository: &ConfigRepository, followed: &
         own.dedup();
         own
     };
-    let values = Project { project: &settings.project, namespace: &settings.namespace, server: &settings.server, repositories, namespaces };
+    let values = Allowed { project: &settings.project, namespace: &settings.namespace, server: &settings.server, repositories, namespaces };
     Part::new("argocd/app-project.yaml", &values)
 }
 

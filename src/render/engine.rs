@@ -159,15 +159,15 @@ mod tests {
 
     use super::*;
 
-    fn rendered(template: &str, values: Value) -> Result<Rendered, String> {
+    fn rendered(template: &str, values: &Value) -> Result<Rendered, String> {
         let mut engine = Engine::new();
         engine.add("test.yaml", template);
-        engine.render("test.yaml", &values).map_err(|fault| fault.text)
+        engine.render("test.yaml", values).map_err(|fault| fault.text)
     }
 
     #[test]
     fn values_are_quoted_and_noted() {
-        let made = rendered("a: {{ x }}\nb: {{ n }}\nc: {{ list }}\n", context!(x => "a: \"b\"\n", n => 5, list => ["p", "q"])).unwrap();
+        let made = rendered("a: {{ x }}\nb: {{ n }}\nc: {{ list }}\n", &context!(x => "a: \"b\"\n", n => 5, list => ["p", "q"])).unwrap();
         assert_eq!(made.text, "a: \"a: \\\"b\\\"\\n\"\nb: 5\nc: [\"p\", \"q\"]\n");
         assert_eq!(made.given, ["a: \"b\"\n", "p", "q"]);
     }
@@ -188,7 +188,7 @@ mod tests {
             ("{% if %}", "syntax error"),
             ("{{ debug() }}", "unknown"),
         ] {
-            let fault = rendered(template, values()).unwrap_err();
+            let fault = rendered(template, &values()).unwrap_err();
             assert!(fault.contains(expected) && fault.contains("test.yaml"), "{template}: {fault}");
         }
     }

@@ -54,7 +54,9 @@ pub const EXTRA: [&str; 3] = ["extra/image/", "extra/base/", "extra/repo/"];
 
 /// Whether the config repository may have a template of this name: one of the binary's, or one of its own.
 pub fn is_known(name: &str) -> bool {
-    let own = EXTRA.iter().any(|directory| name.strip_prefix(directory).is_some_and(|rest| rest.ends_with(".yaml") && rest != ".yaml"));
+    let own = EXTRA
+        .iter()
+        .any(|directory| name.strip_prefix(directory).and_then(|rest| rest.strip_suffix(".yaml")).is_some_and(|rest| !rest.is_empty()));
     own || find(name).is_some()
 }
 

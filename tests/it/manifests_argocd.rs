@@ -156,7 +156,7 @@ fn a_hydrated_directory_changes_only_with_its_manifests() {
     let plimsoll = Plimsoll::new();
     let (tree, out) = (plimsoll.home().join("tree"), plimsoll.home().join("next"));
     copied(&example("full"), &tree);
-    let (one, two, three) = ("1".repeat(40), "2".repeat(40), "3".repeat(40));
+    let (one, two, last) = ("1".repeat(40), "2".repeat(40), "3".repeat(40));
     let hydrate = |sha: &str, code| {
         plimsoll.run(&["render", &tree.display().to_string(), "--out", &out.display().to_string(), "--hydrator-dry-sha", sha]).expect(code)
     };
@@ -179,8 +179,8 @@ fn a_hydrated_directory_changes_only_with_its_manifests() {
     let without = images.split("  # One mutable tag").next().unwrap();
     std::fs::write(tree.join("images.yaml"), without).unwrap();
     assert!(out.join("kargo/images/redis.yaml").exists());
-    hydrate(&three, 0);
-    assert_eq!(sha(""), json!(three));
+    hydrate(&last, 0);
+    assert_eq!(sha(""), json!(last));
     assert!(!out.join("kargo/images/redis.yaml").exists(), "what is no longer rendered goes");
     assert!(out.join("kargo/foreign.yaml").exists(), "what others put there stays");
 

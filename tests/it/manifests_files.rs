@@ -98,21 +98,21 @@ fn a_rebuild_stage_may_be_promoted_to_only_while_a_rebuild_is_due() {
     let mut due = image(0);
     due.eligible = true;
     let node = world.bases.keys().next().unwrap().clone();
-    enrol(&mut world, &name("app-0000"), &due, &[node.clone()]);
+    enrol(&mut world, &name("app-0000"), &due, std::slice::from_ref(&node));
     let promoted = stage(&world);
     assert_eq!(promoted["metadata"]["labels"]["plimsoll.dev/auto-promote"], "true");
     let own: BTreeMap<String, String> = variables(&promoted);
     assert_eq!(own["key"], "key-of-app-0000");
 
     due.hold = Some("an audit".into());
-    enrol(&mut world, &name("app-0000"), &due, &[node.clone()]);
+    enrol(&mut world, &name("app-0000"), &due, std::slice::from_ref(&node));
     assert!(stage(&world)["metadata"]["labels"].is_null(), "a hold stands");
 
     // A base that the image is pinned to, or of which no digest is known, rebuilds nothing.
     world.images.get_mut(&name("app-0000")).unwrap().pinned = vec![node.to_string()];
     assert_eq!(documents(&world.render().documents[path].body).len(), 2);
-    let state = world.images.get_mut(&name("app-0000")).unwrap();
-    (state.pinned, state.built_from) = (Vec::new(), BTreeMap::new());
+    let image = world.images.get_mut(&name("app-0000")).unwrap();
+    (image.pinned, image.built_from) = (Vec::new(), BTreeMap::new());
     world.bases.get_mut(&node).unwrap().ledger.current = None;
     assert_eq!(documents(&world.render().documents[path].body).len(), 2);
 }

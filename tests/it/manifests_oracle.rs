@@ -161,7 +161,7 @@ fn kargos_own_schemas_take_subscriptions_and_steps() {
     let mut used = BTreeSet::new();
     let mut check = |name: &str, value: &Value, document: &Value| {
         let wrong: Vec<String> =
-            schemas[name].iter_errors(value).filter(|error| !is_expression(&error.instance())).map(|error| error.to_string()).collect();
+            schemas[name].iter_errors(value).filter(|error| !is_expression(error.instance())).map(|error| error.to_string()).collect();
         assert!(wrong.is_empty(), "{name}: {wrong:?}\n{document:#}");
         used.insert(name.to_owned());
     };

@@ -11,7 +11,7 @@ use crate::model::settings::{KargoSettings, Receiver};
 pub(super) const PATH: &str = "rendered/kargo/project.yaml";
 
 #[derive(Serialize)]
-struct Project<'a> {
+struct Values<'a> {
     project: &'a str,
     receivers: Vec<Hook<'a>>,
     secret: &'a str,
@@ -52,7 +52,7 @@ pub(super) fn identities(settings: &KargoSettings) -> Vec<Identity> {
 /// The documents, in the order they are needed.
 pub(super) fn parts(view: View<'_>) -> Result<Vec<Part>, Fault> {
     let settings = &view.settings.kargo;
-    let values = Project {
+    let values = Values {
         project: &settings.project,
         receivers: settings.receivers.iter().map(hook).collect(),
         secret: &settings.dispatch.secret,

@@ -4,6 +4,8 @@
 //! and does nothing for that one, and it carries the label that lets Kargo promote only while the recorded state
 //! says that a rebuild is due: delay, hold and freeze are Plimsoll's.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::super::name::{derived_name, object_name};
@@ -105,15 +107,14 @@ fn dispatch(name: &ImageName, build: &Build) -> Result<(&'static str, String), F
 
 /// RFC 3986 percent-encoding of one part of a path.
 fn encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
+    text.bytes().fold(String::new(), |mut out, byte| {
+        // Writing into a string does not fail.
+        let _ = match byte {
+            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => write!(out, "{}", char::from(byte)),
+            byte => write!(out, "%{byte:02X}"),
+        };
+        out
+    })
 }
 
 fn wrong(name: &ImageName, what: &str) -> Fault {

@@ -153,11 +153,10 @@ fn git(node: &Node, url: &str, out: &mut Findings) {
         Some(filter) if !super::expression::is_balanced(filter.text().unwrap_or_default()) => {
             out.error("R4", filter, "the expression's quotes or brackets do not match");
         }
-        Some(_) => {}
         None if get(node, &["excludePaths"]).is_none() => {
             out.error("R15", node, "without expressionFilter or excludePaths, our own commits make Freight, and Freight makes commits");
         }
-        None => {}
+        _ => {}
     }
     regexes(node, out);
 }
