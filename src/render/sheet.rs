@@ -163,16 +163,15 @@ impl<'a> Sheet<'a> {
     /// All that was taken, checked against each other. `whole` says that nothing is missing for want of a
     /// readable entry.
     pub fn finish(mut self, whole: bool) -> Rendered {
-        if whole {
-            for check::Elsewhere { path, finding, .. } in check::across(&self.facts, &self.known) {
-                if finding.severity == Severity::Error
-                    && let Some(document) = self.out.documents.remove(&path)
-                {
-                    let fault = Fault::new(Class::Config, format!("{path}: {}: {}", finding.rule, finding.message));
-                    self.out.refused.push(Refusal { path, owner: document.owner, fault });
-                }
+        for check::Elsewhere { path, finding, .. } in check::across(&self.facts, &self.known) {
+            if finding.severity == Severity::Error
+                && let Some(document) = self.out.documents.remove(&path)
+            {
+                let fault = Fault::new(Class::Config, format!("{path}: {}: {}", finding.rule, finding.message));
+                self.out.refused.push(Refusal { path, owner: document.owner, fault });
             }
-        } else {
+        }
+        if !whole {
             let (postponed, ready) = self.out.documents.into_iter().partition(|(_, document)| document.of_all);
             let postponed: BTreeMap<String, Document> = postponed;
             self.out.postponed.extend(postponed.into_keys());

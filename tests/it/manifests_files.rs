@@ -155,6 +155,20 @@ fn a_file_about_all_images_waits_until_all_can_be_read() {
     assert!(!rendered.documents.contains_key(path));
 }
 
+#[test]
+fn no_object_is_rendered_twice() {
+    let mut world = fleet(2, KargoMode::Watch);
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: same\n  namespace: acme\ndata:\n  image: {{ image.name }}\n";
+    world.templates.insert("extra/image/same.yaml".into(), template.into());
+    for kept in [BTreeSet::new(), BTreeSet::from([Subject::image(&name("broken"))])] {
+        world.kept = kept;
+        let rendered = world.render();
+        let [refusal] = rendered.refused.as_slice() else { panic!("{:?}", rendered.refused) };
+        assert_eq!(refusal.path, "rendered/extra/images/app-0001/same.yaml");
+        assert!(refusal.fault.text.contains("Y4: ConfigMap same in acme stands in rendered/extra/images/app-0000/same.yaml already"));
+    }
+}
+
 const IMAGES: &str =
     "- name: portal\n  registry: ghcr.io\n  repository: acme/portal\n  source: {provider: local, dockerfile: Dockerfile}\n";
 const DOCKERFILE: (&str, &str) = ("Dockerfile", "FROM docker.io/library/node:22-slim\n");
