@@ -24,6 +24,7 @@ fn main() {
             "Warehouses, analysis Stages, Applications",
             "repository: {url: https://git.example.com/images.git}\nargocd: {}\nkargo:\n  analysis: {image: ghcr.io/acme/plimsoll:0.1.0}\n",
         ),
+        ("Warehouses, Backstage", "repository: {url: https://git.example.com/images.git}\nbackstage: {}\n"),
     ] {
         for size in [100, 1000] {
             let root = tempfile::tempdir().expect("a directory");

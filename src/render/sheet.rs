@@ -19,27 +19,40 @@ const MARKS: [&str; 6] = ["${{", "${%", "{{", "{%", "{#", "$("];
 pub struct Part {
     template: Cow<'static, str>,
     values: Value,
-    block: Vec<Part>,
+    block: String,
 }
 
 impl Part {
     /// A document that `template` makes of `values`.
     pub fn new(template: &'static str, values: &impl Serialize) -> Self {
-        Self { template: Cow::Borrowed(template), values: Value::from(minijinja::value::Serde(values)), block: Vec::new() }
+        Self { template: Cow::Borrowed(template), values: Value::from(minijinja::value::Serde(values)), block: String::new() }
     }
 
     /// A document that a template of the config repository makes of `values`.
     pub(super) fn of_repository(name: &str, values: &impl Serialize) -> Self {
         let template = Cow::Owned(format!("templates/{name}"));
-        Self { template, values: Value::from(minijinja::value::Serde(values)), block: Vec::new() }
+        Self { template, values: Value::from(minijinja::value::Serde(values)), block: String::new() }
     }
 
-    /// The same with documents of another system as the text of its last key: the template ends with that key
-    /// and `|`. Each is checked like one that stands alone.
+    /// The same with a text of several lines as the value of its last key: the template ends with that key and
+    /// `|`. That it stands there as one value is checked as for any other value.
     #[must_use]
-    pub fn with_block(mut self, block: Vec<Part>) -> Self {
+    pub fn with_block(mut self, block: String) -> Self {
         self.block = block;
         self
+    }
+
+    /// What a template made, with the block under its last line.
+    fn with_its_block(&self, mut made: super::engine::Rendered) -> super::engine::Rendered {
+        for line in self.block.lines() {
+            made.text.push_str("    ");
+            made.text.push_str(line);
+            made.text.push('\n');
+        }
+        if !self.block.is_empty() {
+            made.given.push(self.block.clone());
+        }
+        made
     }
 }
 
@@ -97,6 +110,11 @@ impl<'a> Sheet<'a> {
         self.out.documents.insert(path, document);
     }
 
+    /// The text of a file that was taken.
+    pub fn body(&self, path: &str) -> Option<&str> {
+        self.out.documents.get(path).map(|document| document.body.as_str())
+    }
+
     /// Refuses a file: what stands under its path stays.
     pub fn refuse(&mut self, path: String, owner: Owner, fault: Fault) {
         self.out.refused.push(Refusal { path, owner, fault });
@@ -124,14 +142,13 @@ impl<'a> Sheet<'a> {
         let template = part.template.as_ref();
         // What a template of the repository makes may go anywhere.
         let evaluated = templates::find(template).is_none_or(|template| template.evaluated);
-        let block = self.block(part)?;
-        let built_in = block.under(self.engine.render(template, &part.values)?);
+        let built_in = part.with_its_block(self.engine.render(template, &part.values)?);
         unmarked(evaluated, &built_in)?;
         let (_, facts) = check::document(&built_in).map_err(|finding| refusal(template, &finding))?;
         if self.overridden.contains(template) {
             let name = format!("templates/{template}");
             let own = self.engine.render(&name, &part.values).and_then(|made| {
-                let made = block.under(made);
+                let made = part.with_its_block(made);
                 unmarked(evaluated, &made)?;
                 let (_, own) = check::document(&made).map_err(|finding| refusal(&name, &finding))?;
                 if own.identity == facts.identity {
@@ -148,12 +165,6 @@ impl<'a> Sheet<'a> {
             }
         }
         Ok((built_in.text, facts))
-    }
-
-    /// The documents that stand in the last key of a part.
-    fn block(&mut self, part: &Part) -> Result<Block, Fault> {
-        let bodies: Vec<String> = part.block.iter().map(|part| Ok(self.part(part)?.0)).collect::<Result<_, Fault>>()?;
-        Ok(Block(bodies.join("---\n")))
     }
 
     /// All that was taken, checked against each other. `whole` says that nothing is missing for want of a
@@ -174,25 +185,6 @@ impl<'a> Sheet<'a> {
             self.out.documents = ready;
         }
         self.out
-    }
-}
-
-/// Text that stands in the last key of a document; empty when there is none.
-struct Block(String);
-
-impl Block {
-    /// What a template made with the text under its last line. That it stands there as one value is then checked
-    /// as for any other value.
-    fn under(&self, mut made: super::engine::Rendered) -> super::engine::Rendered {
-        for line in self.0.lines() {
-            made.text.push_str("    ");
-            made.text.push_str(line);
-            made.text.push('\n');
-        }
-        if !self.0.is_empty() {
-            made.given.push(self.0.clone());
-        }
-        made
     }
 }
 

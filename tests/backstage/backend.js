@@ -67,8 +67,11 @@ function imageKinds() {
   });
 }
 
-/** Starts a backend. `locations` are files it reads; `provider` gives it entities directly. */
-async function start({ locations = [], provider, features = [] }) {
+/**
+ * Starts a backend. `locations` are files it reads; `provider` gives it entities directly; `catalog` is a whole
+ * configuration, for a catalog that knows no kinds but its own.
+ */
+async function start({ locations = [], provider, catalog, features = [] }) {
   const complaints = [];
   const note = level => (message, meta) => complaints.push(`${level}: ${message} ${meta ? String(meta.stack ?? JSON.stringify(meta)) : ''}`);
   const logger = { error: note('error'), warn: note('warn'), info() {}, debug() {}, child: () => logger };
@@ -83,7 +86,7 @@ async function start({ locations = [], provider, features = [] }) {
           env.registerInit({
             deps: { model: catalogModelExtensionPoint, processing: catalogProcessingExtensionPoint },
             async init({ model, processing }) {
-              model.addModelSource(CatalogModelSources.static([imageKinds()]));
+              if (!catalog) model.addModelSource(CatalogModelSources.static([imageKinds()]));
               if (provider) processing.addEntityProvider(provider);
             },
           });
@@ -95,7 +98,7 @@ async function start({ locations = [], provider, features = [] }) {
           backend: { baseUrl: 'http://localhost:7007', database: { client: 'better-sqlite3', connection: ':memory:' } },
           catalog: {
             processingInterval: { minutes: 10 },
-            locations: locations.map(target => ({ type: 'file', target, rules: [{ allow: KINDS }] })),
+            ...(catalog ?? { locations: locations.map(target => ({ type: 'file', target, rules: [{ allow: KINDS }] })) }),
           },
           integrations: { github: [{ host: 'git.acme.example', apiBaseUrl: 'https://git.acme.example/api/v3', token: 'none' }] },
         },

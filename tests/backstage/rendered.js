@@ -6,7 +6,9 @@ const path = require('node:path');
 const { parseAllDocuments, parse } = require('yaml');
 
 const root = path.join(process.env.RENDERED, 'backstage');
-const org = process.env.ORG;
+// The example of a Backstage: its organisation and its configuration.
+const org = path.join(process.env.EXAMPLE, 'org.yaml');
+const config = path.join(process.env.EXAMPLE, 'app-config.yaml');
 
 function files(directory) {
   return fs
@@ -36,4 +38,4 @@ const configMaps = () => files('configmaps').flatMap(read);
 /** Entities of the organisation that images name as owners and systems. */
 const organisation = () => read(org);
 
-module.exports = { configMaps, documents, files, org, organisation, parse, read, root, tree };
+module.exports = { config, configMaps, documents, files, org, organisation, parse, read, root, tree };

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::support::parts;
 use crate::support::program::Plimsoll;
+use crate::support::remote::Remote;
 
 fn example() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/full").display().to_string()
@@ -97,4 +98,50 @@ fn entities_of_the_image_factory_pass_the_rules() {
     fs::create_dir(&tree).unwrap();
     fs::copy(shared.join("compat/backstage/entities.yaml"), tree.join("entities.yaml")).unwrap();
     plimsoll.run(&["validate", "--rendered", tree.to_str().unwrap()]).expect(0);
+}
+
+const SETTINGS: &str = "repository: {url: \"https://github.com/acme/images\"}\nkargo: {mode: off}\nbackstage: {}\n";
+const IMAGES: &str =
+    "- name: portal\n  registry: ghcr.io\n  repository: acme/portal\n  source: {provider: local, dockerfile: portal/Dockerfile}\n";
+
+fn pass(plimsoll: &Plimsoll, remote: &Remote) -> Value {
+    plimsoll.run(&["--repo", &remote.url(), "--once", "--offline", "-o", "json"]).expect(0).json()
+}
+
+fn paths(outcome: &Value) -> BTreeSet<&str> {
+    outcome["changes"].as_array().unwrap().iter().map(|change| change["path"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn pages_skeletons_and_entities_are_ours_and_go_with_the_section() {
+    let plimsoll = Plimsoll::new();
+    let remote = Remote::new(&[("plimsoll.yaml", SETTINGS), ("images.yaml", IMAGES), ("portal/Dockerfile", "FROM node:22-slim\n")]);
+    let first = pass(&plimsoll, &remote);
+    let rendered: BTreeSet<String> =
+        paths(&first).iter().filter(|path| path.starts_with("rendered/")).map(|path| (*path).to_owned()).collect();
+    assert!(rendered.iter().all(|path| path.starts_with("rendered/backstage/")) && rendered.len() > 8, "{rendered:?}");
+    assert_eq!(pass(&plimsoll, &remote)["outcome"], "converged");
+
+    // An edit by hand is put right in each format.
+    for path in [
+        "rendered/backstage/techdocs/portal/docs/index.md",
+        "rendered/backstage/techdocs/portal/mkdocs.yml",
+        "rendered/backstage/templates/enrol-image/skeleton.yaml.njk",
+        "rendered/backstage/catalog/standard.yaml",
+    ] {
+        let right = remote.file("main", path).unwrap();
+        remote.commit("By hand", &[(path, &format!("{right}more\n"))]);
+        let outcome = pass(&plimsoll, &remote);
+        assert_eq!(paths(&outcome), BTreeSet::from([path]));
+        assert_eq!(outcome["changes"][0]["reason"]["code"], "hand-edited");
+        assert_eq!(remote.file("main", path).unwrap(), right);
+    }
+
+    // A page that people wrote beside ours stays; without the section everything of ours goes.
+    let own = "rendered/backstage/techdocs/portal/docs/more.md";
+    remote.commit("Without the section", &[("plimsoll.yaml", &SETTINGS.replace("backstage: {}\n", "")), (own, "# More\n")]);
+    let gone = pass(&plimsoll, &remote);
+    assert_eq!(paths(&gone), rendered.iter().map(String::as_str).collect());
+    assert!(gone["changes"].as_array().unwrap().iter().all(|change| change["action"] == "delete"), "{gone}");
+    assert_eq!(remote.file("main", own).unwrap(), "# More\n");
 }

@@ -106,7 +106,7 @@ fn reasons() {
 #[test]
 fn checks() {
     let mut out = String::from(
-        "# Checks\n\nEvery rendered file passes these before it is committed, and `plimsoll validate --rendered DIR` looks for them in any\ntree; `make bless` writes this page anew. A file that breaks one is refused with the rule's id, and what stood there\nstays. Y is for YAML, N for names, A for what Kargo's admission refuses, R for what fails or misbehaves later, D for\nwhat Argo CD would show as a difference for ever, C for Argo CD's own objects.\n\n| Id | Rule |\n|---|---|\n",
+        "# Checks\n\nEvery rendered file passes these before it is committed, and `plimsoll validate --rendered DIR` looks for them in any\ntree; `make bless` writes this page anew. A file that breaks one is refused with the rule's id, and what stood there\nstays. Y is for YAML, N for names, A for what Kargo's admission refuses, R for what fails or misbehaves later, D for\nwhat Argo CD would show as a difference for ever, C for Argo CD's own objects, B for Backstage's entities.\n\n| Id | Rule |\n|---|---|\n",
     );
     for rule in plimsoll::render::check::RULES {
         let _ = writeln!(out, "| {} | {} |", rule.id, rule.about);

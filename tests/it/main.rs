@@ -5,6 +5,7 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod backstage_node;
+mod backstage_rules;
 mod backstage_tree;
 mod canary;
 mod commands;

@@ -25,7 +25,7 @@ pub(in crate::format) struct BackstageSchema {
     upstream_owner: Option<String>,
     /// System of images that name none; it is rendered too [image-factory].
     system: Option<String>,
-    /// Namespace of the ConfigMaps [backstage].
+    /// Namespace of the `ConfigMap`s [backstage].
     namespace: Option<String>,
     /// The branch that people's entries are on [that of `repository`].
     branch: Option<String>,
@@ -37,9 +37,9 @@ pub(in crate::format) struct BackstageSchema {
 #[serde(rename_all = "lowercase")]
 #[allow(dead_code, reason = "only its schema is used")]
 enum KindsSchema {
-    /// ManagedImage and BaseImage, for catalogs that know them.
+    /// `ManagedImage` and `BaseImage`, for catalogs that know them.
     Custom,
-    /// Component and Resource.
+    /// `Component` and `Resource`.
     Standard,
     /// Each image as both.
     Both,

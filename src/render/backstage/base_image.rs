@@ -61,7 +61,7 @@ impl Things for Bases {
             Row::text("System", &spec.system),
             Row::code("First found", &state.first_discovered.to_string()),
         ];
-        let page = Page { title: title.clone(), description: None, facts, policy, history: state.ledger.history.clone() };
+        let page = Page { title: title.clone(), description: None, facts, policy, ledger: state.ledger.clone() };
         Some(Thing { subject: subject.clone(), facts: Facts { title: Some(title), annotations, spec, ..Facts::default() }, page })
     }
 }

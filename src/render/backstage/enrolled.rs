@@ -6,7 +6,7 @@ use super::name;
 use super::page::{Page, Row};
 use super::source::Repository;
 use crate::model::settings::BackstageSettings;
-use crate::model::{Entry, Subject, Value};
+use crate::model::{Entry, Ledger, Subject, Value};
 use crate::render::View;
 use crate::render::name::object_name;
 
@@ -101,11 +101,11 @@ pub(super) fn page(entry: &Entry, spec: &Spec) -> Page {
             Row::code("Enrolled in", &entry.defined_in),
         ],
         policy: Vec::new(),
-        history: Vec::new(),
+        ledger: Ledger::default(),
     }
 }
 
-/// Where TechDocs finds the pages of a subject: an address, because a reader of a `ConfigMap` has no directory.
+/// Where `TechDocs` finds the pages of a subject: an address, because a reader of a `ConfigMap` has no directory.
 pub(super) fn techdocs(view: View<'_>, subject: &Subject) -> Option<String> {
     let config = view.settings.repository.as_ref()?;
     let directory = format!("rendered/backstage/techdocs/{}", object_name(subject));

@@ -40,7 +40,7 @@ impl Things for External {
         let spec = Spec { kind_type: "external-image", upstream: Some(upstream), ..enrolled::spec(settings, entry) };
         let mut rows = watched(policy);
         rows.extend(entry.hold.as_deref().map(|hold| Row::text("On hold", hold)));
-        let page = Page { policy: rows, history: state.ledger.history.clone(), ..enrolled::page(entry, &spec) };
+        let page = Page { policy: rows, ledger: state.ledger.clone(), ..enrolled::page(entry, &spec) };
         Some(Thing { subject: subject.clone(), facts: Facts { annotations, spec, ..enrolled::facts(entry) }, page })
     }
 }

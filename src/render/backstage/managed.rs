@@ -65,7 +65,7 @@ impl Things for Managed {
             Row::code("Rebuilt by", build.rebuilt_by().word()),
         ];
         policy.extend(entry.hold.as_deref().map(|hold| Row::text("On hold", hold)));
-        let page = Page { policy, history: state.ledger.history.clone(), ..enrolled::page(entry, &spec) };
+        let page = Page { policy, ledger: state.ledger.clone(), ..enrolled::page(entry, &spec) };
         Some(Thing { subject: subject.clone(), facts: Facts { annotations, spec, ..enrolled::facts(entry) }, page })
     }
 }

@@ -19,14 +19,13 @@ mod things;
 
 use serde::Serialize;
 
-use self::entity::Entity;
 use self::name::entity_name;
 use self::source::Repository;
 use self::things::{Catalog, Form, THINGS, Thing};
 use super::name::object_name;
 use super::{Document, Draft, Part, Sheet, Target, View};
 use crate::base::{Class, Fault};
-use crate::model::settings::BackstageSettings;
+use crate::model::settings::{BackstageSettings, EntityKinds};
 use crate::model::{Owner, Subject};
 
 /// The form's skeleton, as it is: the scaffolder fills it in.
@@ -69,13 +68,14 @@ impl Target for Backstage {
     fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
         let Some(settings) = &view.settings.backstage else { return };
         let catalog = Catalog::of(view);
-        let mut locations = vec![system(settings, sheet)];
+        let mut locations = Locations::new(system(settings, sheet));
         for things in THINGS {
             for subject in things.subjects(view) {
                 let forms: Vec<Form> = catalog.forms(&subject, settings.kinds).collect();
                 let file = object_name(&subject);
-                let targets = forms.iter().map(|form| format!("./{}/{file}.yaml", form.word)).collect();
-                locations.push(location(&file, targets));
+                for form in &forms {
+                    locations.add(*form, &file);
+                }
                 if let Some(thing) = things.thing(view, settings, &subject) {
                     write(&catalog, &thing, &forms, settings, sheet);
                 }
@@ -86,8 +86,7 @@ impl Target for Backstage {
             let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
             sheet.warn(Fault::new(Class::Config, text));
         }
-        let path = "rendered/backstage/catalog/all.yaml".to_owned();
-        sheet.file(Draft { path, owner: own(), of_all: true, parts: locations });
+        locations.write(settings.kinds, sheet);
         enrol_image(view, settings, sheet);
     }
 
@@ -132,26 +131,59 @@ fn prefixed(prefix: &str, file: &str) -> String {
     entity_name(&name).unwrap_or(name)
 }
 
-/// A Location of its own for each image: one that has a faulty target keeps all its targets out.
-fn location(file: &str, targets: Vec<String>) -> Part {
-    Part::new("backstage/location.yaml", &Location { name: prefixed("image-", file), targets })
+/// A Location of its own for each image, in one file for each sort of kinds. A target that can't be used, or
+/// whose kind the catalog does not allow, keeps all targets of its Location out.
+struct Locations {
+    system: Part,
+    standard: Vec<Part>,
+    custom: Vec<Part>,
 }
 
-fn config_map(name: String, settings: &BackstageSettings, block: Vec<Part>) -> Part {
-    Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_block(block)
+impl Locations {
+    fn new(system: Part) -> Self {
+        Self { system, standard: Vec::new(), custom: Vec::new() }
+    }
+
+    fn add(&mut self, form: Form, file: &str) {
+        let (list, prefix) = if form.standard { (&mut self.standard, "image-") } else { (&mut self.custom, "custom-") };
+        let targets = vec![format!("./{}/{file}.yaml", form.word)];
+        list.push(Part::new("backstage/location.yaml", &Location { name: prefixed(prefix, file), targets }));
+    }
+
+    /// Writes them. The system stands in one of the files only: a catalog may read both.
+    fn write(self, kinds: EntityKinds, sheet: &mut Sheet<'_>) {
+        let (mut standard, mut custom) = (self.standard, self.custom);
+        if kinds == EntityKinds::Custom { &mut custom } else { &mut standard }.insert(0, self.system);
+        for (word, parts) in [("standard", standard), ("custom", custom)] {
+            if !parts.is_empty() {
+                let path = format!("rendered/backstage/catalog/{word}.yaml");
+                sheet.file(Draft { path, owner: own(), of_all: true, parts });
+            }
+        }
+    }
+}
+
+/// Writes the `ConfigMap` that carries the entities of files which stand in the tree already.
+fn config_map(path: String, owner: Owner, name: String, entities: &[String], settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
+    let bodies: Option<Vec<&str>> = entities.iter().map(|path| sheet.body(path)).collect();
+    let Some(bodies) = bodies else {
+        let fault = Fault::new(Class::Config, format!("{path}: the entities in it can't be rendered"));
+        sheet.refuse(path, owner, fault);
+        return;
+    };
+    let block = bodies.join("---\n");
+    let part = Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_block(block);
+    sheet.file(Draft { path, owner, of_all: false, parts: vec![part] });
 }
 
 /// The system of images that name none. Other systems are people's own: of two entities with one reference
 /// the catalog drops one, and it might be theirs. Gives its Location.
 fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) -> Part {
-    let part = || Part::new("backstage/system.yaml", &System { name: &settings.system, owner: &settings.owner });
     // No image's file has `_` in its name.
-    for (path, parts) in [
-        (entity_path("system", "_system"), vec![part()]),
-        (config_map_path("_system"), vec![config_map(prefixed("", "system"), settings, vec![part()])]),
-    ] {
-        sheet.file(Draft { path, owner: own(), of_all: false, parts });
-    }
+    let path = entity_path("system", "_system");
+    let parts = vec![Part::new("backstage/system.yaml", &System { name: &settings.system, owner: &settings.owner })];
+    sheet.file(Draft { path: path.clone(), owner: own(), of_all: false, parts });
+    config_map(config_map_path("_system"), own(), prefixed("", "system"), &[path], settings, sheet);
     let targets = vec!["./system/_system.yaml".to_owned()];
     Part::new("backstage/location.yaml", &Location { name: prefixed("", "system"), targets })
 }
@@ -159,15 +191,15 @@ fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) -> Part {
 /// The files of one thing.
 fn write(catalog: &Catalog, thing: &Thing, forms: &[Form], settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     let (subject, file) = (&thing.subject, object_name(&thing.subject));
-    let entities: Vec<(Form, Entity<'_>)> =
-        forms.iter().filter_map(|form| Some((*form, catalog.entity(thing, *form, settings)?))).collect();
-    for (form, entity) in &entities {
-        let parts = vec![Part::new(form.template, entity)];
-        sheet.file(Draft { path: entity_path(form.word, &file), owner: subject.clone().into(), of_all: false, parts });
+    let mut entities = Vec::new();
+    for form in forms {
+        let Some(entity) = catalog.entity(thing, *form, settings) else { continue };
+        let path = entity_path(form.word, &file);
+        let parts = vec![Part::new(form.template, &entity)];
+        sheet.file(Draft { path: path.clone(), owner: subject.clone().into(), of_all: false, parts });
+        entities.push(path);
     }
-    let block = entities.iter().map(|(form, entity)| Part::new(form.template, entity)).collect();
-    let parts = vec![config_map(prefixed("image-", &file), settings, block)];
-    sheet.file(Draft { path: config_map_path(&file), owner: subject.clone().into(), of_all: false, parts });
+    config_map(config_map_path(&file), subject.clone().into(), prefixed("image-", &file), &entities, settings, sheet);
     for (path, body) in [(mkdocs_path(&file), page::mkdocs(&thing.page)), (index_path(&file), page::index(&thing.page, subject, catalog))] {
         sheet.put(path, Document { owner: subject.clone().into(), of_all: false, body });
     }

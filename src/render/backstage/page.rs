@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::things::Catalog;
 use crate::format::yaml;
-use crate::model::{Subject, Tenure, Value};
+use crate::model::{Ledger, Subject, Value};
 
 /// What a thing's page says beside the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,8 @@ pub(super) struct Page {
     pub(super) description: Option<String>,
     pub(super) facts: Vec<Row>,
     pub(super) policy: Vec<Row>,
-    /// Newest first.
-    pub(super) history: Vec<Tenure>,
+    /// The digests of its tag.
+    pub(super) ledger: Ledger,
 }
 
 /// A row of a table of two columns, its texts inert.
@@ -59,15 +59,18 @@ pub(super) fn index(page: &Page, subject: &Subject, catalog: &Catalog) -> String
     out.push_str("\n## Policy\n");
     table(&mut out, ["Rule", "Value"], &page.policy);
     out.push_str("\n## History\n");
-    if page.history.is_empty() {
-        out.push_str("\nNo digest has been seen yet.\n");
-    } else {
-        let rows: Vec<Row> = page
-            .history
-            .iter()
-            .map(|tenure| Row { label: code(tenure.digest.as_str()), value: code(&tenure.seen_at.to_string()) })
-            .collect();
-        table(&mut out, ["Digest", "First seen"], &rows);
+    match &page.ledger.current {
+        // A record that an earlier tool wrote knows its digest and no history.
+        Some(current) if page.ledger.history.is_empty() => {
+            let _ = write!(out, "\nThe digest is {}; when it was first seen is not recorded.\n", code(current.as_str()));
+        }
+        None => out.push_str("\nNo digest has been seen yet.\n"),
+        Some(_) => {
+            let tenures = page.ledger.history.iter();
+            let rows: Vec<Row> =
+                tenures.map(|tenure| Row { label: code(tenure.digest.as_str()), value: code(&tenure.seen_at.to_string()) }).collect();
+            table(&mut out, ["Digest", "First seen"], &rows);
+        }
     }
     out
 }

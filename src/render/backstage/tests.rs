@@ -43,6 +43,15 @@ fn digest(letter: char) -> Digest {
 
 /// Renders for Backstage what a text of `images.yaml` enrols; `portal` builds on the base image `node-22`.
 fn rendered(images: &str, settings: &RepoSettings, base: char) -> BTreeMap<String, String> {
+    let Rendered { documents, refused, warnings, .. } = all(images, settings, base);
+    assert_eq!(refused, []);
+    let meets = settings.backstage.is_some() && images.contains("name: node-22");
+    assert_eq!(warnings.len(), usize::from(meets), "{warnings:?}");
+    let ours = documents.into_iter().filter(|(path, _)| path.starts_with("rendered/backstage/"));
+    ours.map(|(path, document)| (path, document.body)).collect()
+}
+
+fn all(images: &str, settings: &RepoSettings, base: char) -> Rendered {
     let at = Timestamp::from_second(1_760_000_000).unwrap();
     let read = images_yaml::read("images.yaml", images.as_bytes());
     assert!(read.broken.is_empty() && !read.frozen, "{:?}", read.diagnostics);
@@ -59,11 +68,7 @@ fn rendered(images: &str, settings: &RepoSettings, base: char) -> BTreeMap<Strin
     let bases = BTreeMap::from([(name("node-22"), node)]);
     let (kept, templates) = (BTreeSet::new(), BTreeMap::new());
     let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates: &templates };
-    let Rendered { documents, refused, warnings, .. } = render::render(view);
-    assert_eq!(refused, []);
-    assert_eq!(warnings.len(), usize::from(settings.backstage.is_some() && entries.contains_key(&name("node-22"))), "{warnings:?}");
-    let ours = documents.into_iter().filter(|(path, _)| path.starts_with("rendered/backstage/"));
-    ours.map(|(path, document)| (path, document.body)).collect()
+    render::render(view)
 }
 
 fn node(text: &str) -> Node {
@@ -147,6 +152,17 @@ fn without_an_address_of_the_repository_there_is_no_form_and_no_link_into_it() {
         at(annotations, &["backstage.io/source-location"]),
         Some(&"url:https://github.com/acme/portal/tree/main/apps/portal/".into())
     );
+}
+
+#[test]
+fn a_branch_that_is_an_expression_gets_no_form() {
+    let mut settings = settings(EntityKinds::Standard);
+    settings.backstage = Some(BackstageSettings { branch: Some("x${{ secrets.token }}".into()), ..BackstageSettings::default() });
+    let Rendered { documents, refused, .. } = all(MANAGED, &settings, 'a');
+    let paths: Vec<&str> = refused.iter().map(|refusal| refusal.path.as_str()).collect();
+    assert_eq!(paths, ["rendered/backstage/templates/enrol-image/template.yaml"]);
+    assert!(!documents.keys().any(|path| path.contains("enrol-image")));
+    assert!(documents.contains_key("rendered/backstage/catalog/component/portal.yaml"));
 }
 
 /// Text that means something to YAML, Markdown, Nunjucks, Go templates, or to nobody.

@@ -101,9 +101,8 @@ fn annotations(document: &Node, out: &mut Findings) {
 fn spec(document: &Node, kind: &str, out: &mut Findings) {
     let wanted: &[&str] = match kind {
         "Component" => &["type", "lifecycle", "owner"],
-        "Resource" => &["type", "owner"],
+        "Resource" | "Template" => &["type", "owner"],
         "System" => &["owner"],
-        "Template" => &["type", "owner"],
         "ManagedImage" | "BaseImage" => &["type", "lifecycle", "owner", "system"],
         _ => &[],
     };
@@ -173,122 +172,4 @@ pub(super) fn config_map(document: &Node, out: &mut Findings) {
 /// The name that tells an entity from others: references ignore case.
 pub(super) fn folded(document: &Node, name: &str) -> String {
     if is_entity(document) { name.to_lowercase() } else { name.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    const GOOD: &str = "\
-apiVersion: backstage.io/v1alpha1
-kind: Component
-metadata:
-  name: Portal_1.2
-  title: Portal
-  labels: {a: b}
-  annotations:
-    image-factory.io/digest: sha256:ab
-    backstage.io/source-location: url:https://github.com/acme/portal/
-    backstage.io/techdocs-ref: url:https://github.com/acme/portal/
-    backstage.io/techdocs-entity: component:default/x
-  tags: [node:22]
-  links:
-  - {url: \"https://acme.example\", title: Home}
-spec:
-  type: container-image
-  lifecycle: production
-  owner: group:default/web
-  system: shop
-  dependsOn: [component:default/a, resource:default/b]
-";
-
-    /// Ids of the rules that a document breaks.
-    fn broken(text: &str) -> BTreeSet<&'static str> {
-        let node = yaml::read(text.as_bytes(), Limits::FILE).unwrap().unwrap();
-        super::super::rules(&node).iter().map(|finding| finding.rule).collect()
-    }
-
-    #[test]
-    fn each_rule_is_broken_by_something() {
-        assert_eq!(broken(GOOD), BTreeSet::new());
-        for (from, to, rule) in [
-            ("spec:\n", "relations: []\nspec:\n", "B1"),
-            ("  title: Portal", "  title: \"\"", "B2"),
-            ("  title: Portal", "  description:", "B2"),
-            ("  labels: {a: b}", "  labels:", "B2"),
-            ("  title: Portal", "  namespace: A_b", "B2"),
-            ("Portal_1.2", "library/node", "N1"),
-            ("Portal_1.2", "\"\"", "N1"),
-            ("image-factory.io/digest", "a/b/c", "B3"),
-            ("sha256:ab", "3.19", "N2"),
-            ("{a: b}", "{a: \"sha256:ab\"}", "B3"),
-            ("{a: b}", "{A.b/c: d}", "B3"),
-            ("source-location: url:https", "source-location: https", "B3"),
-            ("techdocs-ref: url:", "techdocs-ref: ", "B3"),
-            ("component:default/x", "x", "B3"),
-            ("node:22", "Node", "B4"),
-            ("node:22", "22", "B4"),
-            ("node:22", "a--b", "B4"),
-            ("https://acme.example", "javascript:alert(1)", "B5"),
-            ("https://acme.example", "ghcr.io/x", "B5"),
-            ("title: Home", "title: ''", "B5"),
-            ("  lifecycle: production\n", "", "B6"),
-            ("  owner: group:default/web\n", "", "B6"),
-            ("  type: container-image\n", "  type: ''\n", "B6"),
-            ("owner: group:default/web", "owner: Web Team", "B7"),
-            ("system: shop", "system: a:b:c", "B7"),
-            ("component:default/a, ", "a, ", "B7"),
-            ("component:default/a, resource:default/b", "resource:default/b, component:default/a", "B7"),
-            ("component:default/a, ", "{resource: a}, ", "B7"),
-        ] {
-            assert!(GOOD.contains(from), "{from}");
-            let broken = broken(&GOOD.replacen(from, to, 1));
-            assert!(broken.contains(rule), "{from} -> {to}: {broken:?}");
-        }
-        for (text, rule) in [
-            ("apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata: {name: a}\nspec: {}\n", "B6"),
-            ("apiVersion: image-factory.io/v1\nkind: BaseImage\nmetadata: {name: a_b}\nspec: {type: x, lifecycle: y, owner: z}\n", "B6"),
-            ("apiVersion: scaffolder.backstage.io/v1beta3\nkind: Template\nmetadata: {name: a}\nspec: {owner: a, type: b}\n", "B6"),
-            (
-                "apiVersion: scaffolder.backstage.io/v1beta3\nkind: Template\nmetadata: {name: a}\nspec: {owner: a, type: b, steps: [{action: \"roadiehq:utils:fs:append\"}]}\n",
-                "B8",
-            ),
-        ] {
-            assert!(broken(text).contains(rule), "{text}");
-        }
-    }
-
-    #[test]
-    fn config_maps_that_carry_entities() {
-        let map = |label: &str, catalog: &str| {
-            let text: String = catalog.lines().fold(String::new(), |text, line| text + "    " + line + "\n");
-            format!(
-                "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  labels: {{{LABEL}: \"{label}\"}}\ndata:\n  catalog: |\n{text}"
-            )
-        };
-        assert_eq!(broken(&map("true", GOOD)), BTreeSet::new());
-        assert_eq!(broken(&map("true", &format!("{GOOD}---\n{GOOD}"))), BTreeSet::new());
-        for (label, catalog) in [
-            ("yes", GOOD.to_owned()),
-            ("true", String::new()),
-            ("true", "# nothing\n".to_owned()),
-            ("true", "kind: ConfigMap\n".to_owned()),
-            ("true", GOOD.replace("name: Portal_1.2", "name: a/b")),
-            ("true", format!("{GOOD}---\nkind: [\n")),
-        ] {
-            assert!(broken(&map(label, &catalog)).contains("B9"), "{catalog}");
-        }
-        let other = map("true", "").replace(LABEL, "app");
-        assert_eq!(broken(&other), BTreeSet::new(), "a ConfigMap without the label is none of ours");
-    }
-
-    #[test]
-    fn names_that_differ_in_case_only_are_one() {
-        let facts = |text: &str| super::super::Facts::of(&yaml::read(text.as_bytes(), Limits::FILE).unwrap().unwrap()).unwrap().identity;
-        assert_eq!(facts(GOOD), facts(&GOOD.replace("Portal_1.2", "portal_1.2")));
-        let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\n";
-        assert_ne!(facts(object), facts(&object.replace('A', "a")));
-    }
 }
