@@ -98,7 +98,7 @@ fn recorded(shared: &Path, directory: &Path) {
     let settings = "repository: {url: \"https://github.com/acme/images\"}\nkargo: {mode: off}\nbackstage: {kinds: both}\n";
     fs::write(directory.join("plimsoll.yaml"), settings).unwrap();
     fs::create_dir(directory.join("images.d")).unwrap();
-    let wild = r##"
+    let wild = r#"
 registry: docker.io
 repository: library/redis
 constraint: ">=7"
@@ -113,6 +113,6 @@ links:
 - {url: "javascript:alert(1)", title: Run}
 - {url: "https://acme.example/?a=b#c", title: "a: b"}
 - {url: "https://acme.example"}
-"##;
+"#;
     fs::write(directory.join("images.d/wild.yaml"), wild).unwrap();
 }
