@@ -181,14 +181,14 @@ mod tests {
 
     #[test]
     fn the_key_moves_with_everything_the_image_depends_on_and_nothing_else() {
-        let base = made(&entry(""), "FROM node:22\n", Some('a')).unwrap();
-        assert_eq!(base, made(&entry(""), "FROM node:22\n", Some('a')).unwrap());
+        let base = made(&entry(""), "FROM node:22 AS x\n", Some('a')).unwrap();
+        assert_eq!(base, made(&entry(""), "FROM node:22 AS x\n", Some('a')).unwrap());
         let others = [
-            made(&entry(""), "FROM node:22\n", Some('b')),
-            made(&entry(""), "FROM node:22\n", None),
-            made(&entry(""), "FROM node:22\nRUN x\n", Some('a')),
-            made(&entry(", target: '0'"), "FROM node:22\n", Some('a')),
-            made(&entry(", buildArgs: {A: '1'}"), "FROM node:22\n", Some('a')),
+            made(&entry(""), "FROM node:22 AS x\n", Some('b')),
+            made(&entry(""), "FROM node:22 AS x\n", None),
+            made(&entry(""), "FROM node:22 AS x\nRUN x\n", Some('a')),
+            made(&entry(", target: x"), "FROM node:22 AS x\n", Some('a')),
+            made(&entry(", buildArgs: {A: '1'}"), "FROM node:22 AS x\n", Some('a')),
         ];
         let mut keys: Vec<String> = others.into_iter().map(|order| order.unwrap().key).chain([base.key]).collect();
         keys.sort();

@@ -5,6 +5,8 @@ use super::scene::Scene;
 #[test]
 fn each_command_prints_json() {
     let scene = Scene::new();
+    let postgres = format!("{}/library/postgres:17-bookworm", scene.host());
+    scene.write("../tags.json", r#"[{"id": "a", "strategy": "SemVer", "constraint": "^1", "tags": [{"tag": "1.2.0"}, {"tag": "2.0.0"}]}]"#);
     let mut seen = Vec::new();
     for (name, arguments, code) in [
         ("plan", &["plan"][..], 2),
@@ -15,6 +17,11 @@ fn each_command_prints_json() {
         ("explain-base", &["explain", "node-22-bookworm-slim"], 0),
         ("graph", &["graph"], 0),
         ("graph-impact", &["graph", "--impact", "node-22-bookworm-slim"], 0),
+        ("pin", &["pin"], 2),
+        ("inspect-dockerfile", &["inspect", "dockerfile", "apps/worker/Dockerfile"], 0),
+        ("inspect-ref", &["inspect", "ref", "node:22", "Node:22"], 0),
+        ("inspect-tags", &["inspect", "tags", "--from", "../tags.json"], 0),
+        ("inspect-image", &["inspect", "image", &postgres], 0),
         ("doctor", &["doctor"], 0),
         ("validate", &["validate"], 0),
         ("render", &["render"], 0),
@@ -33,7 +40,7 @@ fn each_command_prints_json() {
                 assert_eq!(without_times(again), without_times(value), "{name}");
             }
         }
-        seen.push(arguments[0].to_owned());
+        seen.push(if arguments[0] == "inspect" { arguments[..2].join(" ") } else { arguments[0].to_owned() });
         insta::assert_snapshot!(name, scene.scrubbed(&ran.stdout));
     }
     // Whatever command comes must be here, unless it only prints text.

@@ -30,6 +30,11 @@ const EXAMPLES: &[Example] = &[
     ("graph", &[], 0, 99, Before::Nothing),
     ("graph", &["--impact", "node-22-bookworm-slim"], 0, 99, Before::Nothing),
     ("graph", &["-o", "dot"], 0, 99, Before::Nothing),
+    ("pin", &[], 2, 40, Before::Nothing),
+    ("inspect dockerfile", &["apps/worker/Dockerfile"], 0, 99, Before::Nothing),
+    ("inspect ref", &["node:22", "ghcr.io/acme/portal@sha256:1"], 0, 99, Before::Nothing),
+    ("inspect tags", &["--from", "../examples/tags.json"], 0, 99, Before::Nothing),
+    ("inspect image", &["REGISTRY/library/postgres:17-bookworm", "-o", "json"], 0, 99, Before::Nothing),
     ("validate", &[], 0, 99, Before::Nothing),
     ("validate", &[], 3, 99, Before::Mistake),
     ("validate", &["-o", "github"], 3, 99, Before::Nothing),
@@ -50,6 +55,10 @@ pub(crate) fn page() -> String {
         "../examples/images.yaml",
         "- name: postgres\n  registry: docker.io\n  repository: library/postgres\n  allowTags: ^17-bookworm$\n",
     );
+    scene.write(
+        "../examples/tags.json",
+        r#"[{"id": "postgres", "strategy": "SemVer", "constraint": "^17", "tags": [{"tag": "17.2.0"}, {"tag": "17.10.1"}, {"tag": "18.0.0"}]}]"#,
+    );
     let shown: Vec<(&str, String)> = EXAMPLES.iter().map(|example| (example.0, shown(&scene, example))).collect();
     let mut out = String::from(
         "# Commands by example\n\nEach command with what it prints in a checkout with three images; `make bless` writes this page anew. Options\nare in [the reference](cli.md).\n",
@@ -68,8 +77,9 @@ fn shown(scene: &Scene, (command, more, code, lines, before): &Example) -> Strin
         Before::Moves => scene.moves(),
         Before::Mistake => scene.write("images.d/broken.yaml", "registry: ghcr.io\nrepository: acme/broken\nrebuildDeley: 7d\n"),
     }
-    let arguments: Vec<&str> = command.split(' ').chain(more.iter().copied()).collect();
-    let ran = scene.run(&arguments).expect(*code);
+    let arguments: Vec<String> =
+        command.split(' ').chain(more.iter().copied()).map(|word| word.replace("REGISTRY", &scene.host())).collect();
+    let ran = scene.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()).expect(*code);
     let printed = scene.scrubbed(&format!("{}{}", ran.stderr, ran.stdout));
     let mut text = printed.lines().take(*lines).fold(String::new(), |text, line| text + line + "\n");
     if printed.lines().count() > *lines {
@@ -77,5 +87,5 @@ fn shown(scene: &Scene, (command, more, code, lines, before): &Example) -> Strin
     }
     let code = if *code == 0 { String::new() } else { format!("(exit {code})\n") };
     // A fence that the output can't end.
-    format!("\n````console\n$ plimsoll {}\n{text}{code}````\n", arguments.join(" "))
+    format!("\n````console\n$ plimsoll {}\n{text}{code}````\n", scene.scrubbed(&arguments.join(" ")))
 }

@@ -70,6 +70,11 @@ impl Scene {
         seen.ping + seen.head_manifest + seen.get_manifest + seen.blob + seen.tags + seen.other
     }
 
+    /// `host:port` of the registry.
+    pub(crate) fn host(&self) -> String {
+        self.registry.host()
+    }
+
     pub(crate) fn checkout(&self) -> PathBuf {
         self.plimsoll.home().join("my-images")
     }
