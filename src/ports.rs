@@ -142,6 +142,9 @@ pub trait Clock: Send + Sync {
     /// The wall clock, for facts that are written down.
     fn now(&self) -> Timestamp;
 
+    /// Time since some fixed moment of this run. It never goes back and no wall clock moves it: intervals rest on it.
+    fn monotonic(&self) -> Duration;
+
     /// Waits. Only the loop and retries wait.
     fn sleep(&self, time: Duration) -> Answer<'_, ()>;
 }

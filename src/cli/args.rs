@@ -168,6 +168,18 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m")]
     pub(super) interval: String,
 
+    /// Time between looks of the loop at a managed image, its tag and its Dockerfile.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m")]
+    pub(super) managed_interval: String,
+
+    /// Time between looks of the loop at a base image or an external image.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h")]
+    pub(super) base_interval: String,
+
+    /// The same for images at Docker Hub while nobody is logged in there.
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h")]
+    pub(super) hub_interval: String,
+
     /// Registry requests on their way at once.
     #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_JOBS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: u16,

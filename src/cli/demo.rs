@@ -78,33 +78,32 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
         program: GitProgram::new([]),
     })?;
     let client = RegistryClient::new(RegistryOptions::default())?;
-    let world =
-        World { repository: repository.as_ref(), sources: None, registry: &client, clock: &SystemClock, progress: &Line::new(true) };
-    let mut memory = Memory::default();
+    let clock = SystemClock::new();
+    let world = World { repository: repository.as_ref(), sources: None, registry: &client, clock: &clock, progress: &Line::new(true) };
 
     heading(context, "1. plimsoll plan");
-    let planned = pass(&world, &Options { dry_run: true, ..Options::default() }, &mut memory).await;
+    let planned = pass(&world, &Options { dry_run: true, ..Options::default() }, &mut Memory::default()).await;
     output::print(&text::plan(&planned, false, context.out));
-    let first = told_pass(context, &world, &mut memory, "2. plimsoll run --once").await?;
+    let first = told_pass(context, &world, "2. plimsoll run --once").await?;
     show_file(&world, &first, "rendered/kargo/warehouses/base-node-22-bookworm-slim.yaml")?;
 
     heading(context, "3. node:22-bookworm-slim is rebuilt upstream");
     let (repository_name, tag) = ("library/node", "22-bookworm-slim");
     let moved = registry.push(repository_name, tag, &BTreeMap::new(), b"library/node, second build")?;
     say(&format!("{tag} is {} now.", moved.short()));
-    let second = told_pass(context, &world, &mut memory, "4. plimsoll run --once").await?;
+    let second = told_pass(context, &world, "4. plimsoll run --once").await?;
     show_diff(context, &second);
 
-    let third = told_pass(context, &world, &mut memory, "5. plimsoll run --once").await?;
+    let third = told_pass(context, &world, "5. plimsoll run --once").await?;
     if kept {
         say(&format!("\nLook around: git -C {} log --stat", remote.display()));
     }
     Ok(u8::from((first.status, second.status, third.status) != (Status::Published, Status::Published, Status::Converged)))
 }
 
-async fn told_pass(context: &Context, world: &World<'_>, memory: &mut Memory, title: &str) -> Result<Outcome, Fault> {
+async fn told_pass(context: &Context, world: &World<'_>, title: &str) -> Result<Outcome, Fault> {
     heading(context, title);
-    let outcome = pass(world, &Options::default(), memory).await;
+    let outcome = pass(world, &Options::default(), &mut Memory::default()).await;
     text::trouble(&outcome, context.err);
     output::print(&text::ran(&outcome, context.out));
     Ok(outcome)

@@ -9,6 +9,7 @@ use crate::base::{Class, Fault, Secret};
 use crate::git::{GitCredentials, GitProgram};
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::model::{Delay, ImageName};
+use crate::reconcile::Intervals;
 use crate::registry::RegistryOptions;
 
 /// Connecting to a registry may take this long.
@@ -31,10 +32,28 @@ pub(super) fn only(operator: &OperatorArgs) -> Result<BTreeSet<ImageName>, Fault
         .collect()
 }
 
-/// The interval of the loop.
+/// Time between the passes of the loop.
 pub(super) fn interval(operator: &OperatorArgs) -> Result<Duration, Fault> {
-    let delay = Delay::parse(&operator.interval).map_err(|message| Fault::new(Class::Config, format!("--interval: {message}")))?;
-    Ok(delay.duration().max(SHORTEST_INTERVAL))
+    Ok(time("--interval", &operator.interval)?.max(SHORTEST_INTERVAL))
+}
+
+/// How often the loop looks at things.
+pub(super) fn intervals(operator: &OperatorArgs) -> Result<Intervals, Fault> {
+    Ok(Intervals {
+        managed: time("--managed-interval", &operator.managed_interval)?,
+        base: time("--base-interval", &operator.base_interval)?,
+        anonymous_hub: None,
+    })
+}
+
+/// The interval of base images at Docker Hub when nobody is logged in there.
+pub(super) fn hub_interval(operator: &OperatorArgs) -> Result<Duration, Fault> {
+    time("--hub-interval", &operator.hub_interval)
+}
+
+fn time(option: &str, text: &str) -> Result<Duration, Fault> {
+    let delay = Delay::parse(text).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}")))?;
+    Ok(delay.duration())
 }
 
 /// Where mirrors are kept.

@@ -47,7 +47,7 @@ impl Owned {
         let registry: Box<dyn Registry> =
             if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
         let sources = (!operator.offline).then(|| GitSources::new(program, &cache));
-        Ok(Self { repository, sources, registry, clock: SystemClock, progress: Line::new(operator.quiet) })
+        Ok(Self { repository, sources, registry, clock: SystemClock::new(), progress: Line::new(operator.quiet) })
     }
 
     /// As one pass sees it.

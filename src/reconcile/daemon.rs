@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::memory::Memory;
 use super::outcome::{Outcome, Status};
-use super::pass::{Memory, Options, World, pass};
+use super::pass::{Options, World, pass};
 
 /// Longest wait after failures, whatever the interval.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);

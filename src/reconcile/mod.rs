@@ -2,11 +2,15 @@
 
 pub mod changes;
 pub mod daemon;
+pub mod due;
+mod memory;
 pub mod message;
 pub mod observe;
 pub mod outcome;
 pub mod pass;
 mod read;
 
+pub use due::Intervals;
+pub use memory::Memory;
 pub use outcome::{Action, Change, Outcome, Status};
-pub use pass::{Memory, Options, World, pass};
+pub use pass::{Options, World, pass};

@@ -4,20 +4,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::due::Looks;
 use crate::base::{Class, Fault};
 use crate::format::dockerfile;
 use crate::model::entry::{Build, Entry, Provider};
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{CommitId, Digest, ImageName, ImageReference, RepoPath};
-use crate::plan::Observation;
 use crate::plan::observed::DockerfileFact;
+use crate::plan::{Desired, Observation};
 use crate::ports::{Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
 
 /// Largest Dockerfile, in bytes.
 const DOCKERFILE_LIMIT: u64 = 1 << 20;
 
-/// What source repositories answered, by branch and path. Kept while a pass plans again after a lost race.
-pub type SourceFiles = BTreeMap<(SourceBranch, RepoPath), Result<SourceFile, Fault>>;
+/// A file of a source repository.
+pub type SourceKey = (SourceBranch, RepoPath);
+
+/// What a look at one gave.
+pub type SourceLook = Result<SourceFile, Fault>;
 
 /// The entries whose Dockerfiles are looked at.
 pub(super) fn selected<'a>(
@@ -40,43 +44,47 @@ pub(super) fn source_branch(build: &Build) -> Result<Option<SourceBranch>, Fault
     Ok(Some(SourceBranch { url, branch: build.source.branch.clone() }))
 }
 
-/// Reads the source files that `known` does not have yet, one look per branch.
+/// Whether the Dockerfile of `name` is in a source repository.
+pub(super) fn has_source_branch(desired: &Desired, name: &ImageName) -> bool {
+    let build = desired.entries.get(name).and_then(Entry::build);
+    build.is_some_and(|build| matches!(source_branch(build), Ok(Some(_))))
+}
+
+/// The files of source repositories that builds need.
+pub(super) fn wanted_files<'a>(builds: impl Iterator<Item = (&'a ImageName, &'a Build)>) -> BTreeSet<SourceKey> {
+    builds.filter_map(|(_, build)| Some((source_branch(build).ok()??, build.source.dockerfile.clone()))).collect()
+}
+
+/// Reads source files, one look per branch.
 pub(super) async fn source_files(
-    builds: impl Iterator<Item = (&ImageName, &Build)>,
+    wanted: BTreeSet<SourceKey>,
     sources: Option<&dyn Sources>,
     progress: &dyn Progress,
-    known: &mut SourceFiles,
-) {
-    let mut wanted: BTreeMap<SourceBranch, BTreeSet<RepoPath>> = BTreeMap::new();
-    for (_, build) in builds {
-        if let Ok(Some(branch)) = source_branch(build) {
-            let key = (branch, build.source.dockerfile.clone());
-            if !known.contains_key(&key) {
-                wanted.entry(key.0).or_default().insert(key.1);
-            }
-        }
+) -> Vec<(SourceKey, SourceLook)> {
+    let mut by_branch: BTreeMap<SourceBranch, Vec<RepoPath>> = BTreeMap::new();
+    for (branch, path) in wanted {
+        by_branch.entry(branch).or_default().push(path);
     }
-    if wanted.is_empty() {
-        return;
+    let mut out = Vec::new();
+    if by_branch.is_empty() {
+        return out;
     }
-    progress.begin("reading source repositories", Some(wanted.len() as u64));
-    for (branch, paths) in wanted {
-        let paths: Vec<RepoPath> = paths.into_iter().collect();
-        let answer = match sources {
+    progress.begin("reading source repositories", Some(by_branch.len() as u64));
+    for (branch, paths) in by_branch {
+        let mut answer = match sources {
             Some(sources) => sources.read(&branch, &paths).await,
             None => Err(Fault::new(Class::Offline, "not asked: offline")),
         };
         progress.advance();
-        match answer {
-            Ok(mut files) => {
-                for path in paths {
-                    let file = files.remove(&path).unwrap_or_else(|| Err(Fault::new(Class::Missing, format!("{path} is not there"))));
-                    known.insert((branch.clone(), path), file);
-                }
-            }
-            Err(fault) => known.extend(paths.into_iter().map(|path| ((branch.clone(), path), Err(fault.clone())))),
+        for path in paths {
+            let file = match &mut answer {
+                Ok(files) => files.remove(&path).unwrap_or_else(|| Err(Fault::new(Class::Missing, format!("{path} is not there")))),
+                Err(fault) => Err(fault.clone()),
+            };
+            out.push(((branch.clone(), path), file));
         }
     }
+    out
 }
 
 /// What each Dockerfile says.
@@ -84,7 +92,7 @@ pub(super) fn dockerfiles<'a>(
     builds: impl Iterator<Item = (&'a ImageName, &'a Build)> + Clone,
     repository: &dyn Repository,
     config: &CommitId,
-    files: &SourceFiles,
+    files: &Looks<SourceKey, SourceLook>,
 ) -> Result<BTreeMap<ImageName, Observation<DockerfileFact>>, Fault> {
     let local: BTreeSet<&str> = builds
         .clone()
@@ -135,27 +143,22 @@ fn fact(content: Result<Vec<u8>, Fault>, build: &Build) -> Observation<Dockerfil
     }
 }
 
-/// Asks registries for digests, all at once: the client bounds how many are on their way. Answers that
-/// `known` already has are not asked for again.
+/// Asks registries for digests, all at once: the client bounds how many are on their way.
 pub(super) async fn digests(
-    wanted: &BTreeSet<ImageReference>,
+    wanted: Vec<ImageReference>,
     registry: &dyn Registry,
     progress: &dyn Progress,
-    known: &mut BTreeMap<ImageReference, Observation<Digest>>,
-) {
-    let missing: Vec<&ImageReference> = wanted.iter().filter(|reference| !known.contains_key(*reference)).collect();
-    if missing.is_empty() {
-        return;
+) -> Vec<(ImageReference, Observation<Digest>)> {
+    if wanted.is_empty() {
+        return Vec::new();
     }
-    progress.begin("asking registries", Some(missing.len() as u64));
-    let asked = missing.into_iter().map(|reference| async move {
-        let answer = registry.digest(reference).await;
+    progress.begin("asking registries", Some(wanted.len() as u64));
+    let asked = wanted.into_iter().map(|reference| async move {
+        let answer = registry.digest(&reference).await;
         progress.advance();
-        (reference.clone(), Observation::from(answer))
+        (reference, Observation::from(answer))
     });
-    for (reference, answer) in join_all(asked).await {
-        known.insert(reference, answer);
-    }
+    join_all(asked).await
 }
 
 /// Waits for all futures, polling only those that were woken.

@@ -1,5 +1,7 @@
 //! How a pass ended.
 
+use jiff::Timestamp;
+
 use crate::model::{CommitId, Diagnostic, Severity, Snapshot};
 use crate::plan::prune::Held;
 use crate::plan::{Reason, Unknown};
@@ -93,8 +95,8 @@ pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
     /// The settings can't be used, so nothing could be planned.
     pub invalid: bool,
-    /// An item's ledger waits for time to pass, so that the same world may give another plan later.
-    pub waiting: bool,
+    /// The first moment at which the same world may give another plan, because something waits for time to pass.
+    pub wake_at: Option<Timestamp>,
 }
 
 impl Outcome {
@@ -110,7 +112,7 @@ impl Outcome {
             unknown: Vec::new(),
             diagnostics,
             invalid,
-            waiting: false,
+            wake_at: None,
         }
     }
 

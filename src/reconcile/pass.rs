@@ -6,14 +6,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::changes::{self, Difference};
+use super::due::Intervals;
+use super::memory::{self, Memory};
 use super::message::message;
-use super::observe::{self, SourceFiles};
+use super::observe;
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
 use crate::base::Fault;
-use crate::model::{Diagnostic, Digest, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
+use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
-use crate::plan::{Desired, Observation, Observed, Plan, Recorded, bases, planner, prune};
+use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune};
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
 
@@ -45,27 +47,8 @@ pub struct Options {
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
     pub repo_url: Option<String>,
-}
-
-/// What the loop remembers between passes, to do nothing when nothing moved. Losing it costs one full pass.
-#[derive(Debug, Default)]
-pub struct Memory {
-    converged: Option<Converged>,
-}
-
-#[derive(Debug)]
-struct Converged {
-    snapshot: Snapshot,
-    wanted: BTreeSet<ImageReference>,
-    digests: BTreeMap<ImageReference, Observation<Digest>>,
-    outcome: Outcome,
-}
-
-/// What was seen so far in this pass; a pass that plans again does not look again.
-#[derive(Default)]
-struct Seen {
-    files: SourceFiles,
-    digests: BTreeMap<ImageReference, Observation<Digest>>,
+    /// How often the loop looks at things. A pass without memory looks at everything.
+    pub intervals: Intervals,
 }
 
 /// One draft: a plan and what it would change.
@@ -74,9 +57,24 @@ struct Draft {
     difference: Difference,
     desired: Desired,
     documents: BTreeMap<String, Document>,
-    wanted: BTreeSet<ImageReference>,
-    uses_sources: bool,
     diagnostics: Vec<Diagnostic>,
+}
+
+/// The two clocks, read once at the start of a pass.
+#[derive(Clone, Copy)]
+struct Now {
+    /// For facts that are written down. Files keep whole seconds; deciding on finer times would make a pass on its
+    /// own output differ.
+    wall: Timestamp,
+    /// For intervals.
+    monotonic: Duration,
+}
+
+impl Now {
+    fn read(clock: &dyn Clock) -> Self {
+        let wall = Timestamp::from_second(clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self { wall, monotonic: clock.monotonic() }
+    }
 }
 
 /// What a directory alone gives: findings and manifests.
@@ -98,7 +96,7 @@ pub struct Drafted {
 /// When the directory can't be read; what is wrong with its files is in the findings.
 pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
     let snapshot = world.repository.snapshot().await?;
-    match draft(world, options, &snapshot, world.clock.now(), &mut Seen::default()).await {
+    match draft(world, options, &snapshot, Now::read(world.clock), &mut Memory::default()).await {
         Ok(draft) => {
             Ok(Drafted { diagnostics: draft.diagnostics, images: draft.desired.entries.len(), documents: draft.documents, invalid: false })
         }
@@ -107,7 +105,7 @@ pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fa
     }
 }
 
-/// Runs one pass.
+/// Runs one pass. Passes that share a memory have the same options.
 pub async fn pass(world: &World<'_>, options: &Options, memory: &mut Memory) -> Outcome {
     let outcome = attempt(world, options, memory).await.unwrap_or_else(|unusable| match unusable {
         Unusable::Invalid(diagnostics) => Outcome::failed(diagnostics, true),
@@ -118,30 +116,31 @@ pub async fn pass(world: &World<'_>, options: &Options, memory: &mut Memory) -> 
 }
 
 async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> Result<Outcome, Unusable> {
-    // Files keep whole seconds; deciding on finer times would make a pass on its own output differ.
-    let at = Timestamp::from_second(world.clock.now().as_second()).unwrap_or(Timestamp::UNIX_EPOCH);
-    let mut seen = Seen::default();
+    let now = Now::read(world.clock);
     for attempt in 0..TRIES {
         world.progress.begin("looking at the config repository", None);
         let snapshot = world.repository.snapshot().await?;
-        if let Some(outcome) = unmoved(world, options, memory, &snapshot, &mut seen).await {
+        if let Some(outcome) = memory.unmoved(world, &snapshot, now.wall, now.monotonic).await {
             return Ok(outcome);
         }
-        memory.converged = None;
-        let draft = draft(world, options, &snapshot, at, &mut seen).await?;
+        // What was seen in this pass stays seen when it plans again.
+        let draft = draft(world, options, &snapshot, now, memory).await?;
+        memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
+        memory.leave(snapshot.record.clone());
         let mut outcome = outcome(&snapshot, &draft);
         if draft.difference.changes.is_empty() {
-            remember(memory, options, &snapshot, draft, seen, &outcome);
+            memory.rest(&snapshot, &outcome);
             return Ok(outcome);
         }
         if options.dry_run {
             outcome.status = Status::Planned;
             return Ok(outcome);
         }
-        let proposal = proposal(world, options, &snapshot, &draft, at);
+        let proposal = proposal(world, options, &snapshot, &draft, now.wall);
         world.progress.begin("publishing", None);
-        match world.repository.publish(&proposal).await? {
+        match world.repository.publish(&proposal).await.inspect_err(|_| memory.leave(None))? {
             Publication::Published(commit) => {
+                memory.leave(Some(commit.clone()));
                 outcome.commit = Some(commit);
                 outcome.status = if outcome.is_partial() { Status::Partial } else { Status::Published };
                 return Ok(outcome);
@@ -170,27 +169,7 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(fastrand::u64(ceiling / 4..=ceiling))
 }
 
-/// The short way: neither commit moved, so only registries can have news.
-async fn unmoved(world: &World<'_>, options: &Options, memory: &Memory, snapshot: &Snapshot, seen: &mut Seen) -> Option<Outcome> {
-    let last = memory.converged.as_ref().filter(|last| last.snapshot == *snapshot && options.only.is_empty())?;
-    observe::digests(&last.wanted, world.registry, world.progress, &mut seen.digests).await;
-    let same = last.wanted.iter().all(|reference| match (last.digests.get(reference), seen.digests.get(reference)) {
-        (Some(Observation::Known(before)), Some(Observation::Known(now))) => before == now,
-        (Some(Observation::Unknown(before)), Some(Observation::Unknown(now))) => before.class == now.class,
-        _ => false,
-    });
-    same.then(|| last.outcome.clone())
-}
-
-fn remember(memory: &mut Memory, options: &Options, snapshot: &Snapshot, draft: Draft, seen: Seen, outcome: &Outcome) {
-    if outcome.waiting || draft.uses_sources || !options.only.is_empty() {
-        return;
-    }
-    memory.converged =
-        Some(Converged { snapshot: snapshot.clone(), wanted: draft.wanted, digests: seen.digests, outcome: outcome.clone() });
-}
-
-async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Timestamp, seen: &mut Seen) -> Result<Draft, Unusable> {
+async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: Now, memory: &mut Memory) -> Result<Draft, Unusable> {
     world.progress.begin("reading config and record", None);
     let desired = read::desired(world.repository, &snapshot.config)?;
     if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
@@ -204,8 +183,9 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     };
     let recorded = read::recorded(world.repository, &listing);
     let builds = || observe::selected(&desired.entries, &options.only);
-    observe::source_files(builds(), world.sources, world.progress, &mut seen.files).await;
-    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, &seen.files)?;
+    memory.dispute(snapshot, &desired, &recorded);
+    memory.see_files(world, observe::wanted_files(builds()), &options.intervals, now.monotonic).await;
+    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, &memory.files)?;
 
     let approvals: BTreeSet<String> = options.approvals.union(&desired.settings.approvals).cloned().collect();
     let prunes = image_prunes(&desired, &recorded, options, &approvals);
@@ -220,9 +200,10 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
     );
     let linked = bases::link(&desired, &recorded, &dockerfiles, &kept);
     let wanted = planner::wanted_digests(&desired, &recorded, &linked, &options.only);
-    observe::digests(&wanted, world.registry, world.progress, &mut seen.digests).await;
-    let digests = wanted.iter().filter_map(|reference| Some((reference.clone(), seen.digests.get(reference)?.clone()))).collect();
-    let observed = Observed { at, dockerfiles, digests };
+    memory.see_digests(world, &wanted, &desired, &options.intervals, now.monotonic).await;
+    let digests =
+        wanted.into_iter().filter_map(|reference| memory.digests.get(&reference).cloned().map(|seen| (reference, seen))).collect();
+    let observed = Observed { at: now.wall, dockerfiles, digests };
 
     world.progress.begin("planning", None);
     let plan = planner::plan(planner::Input {
@@ -253,8 +234,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, at: Ti
             hint: None,
         });
     }
-    let uses_sources = !seen.files.is_empty();
-    Ok(Draft { plan, difference, desired, documents, wanted, uses_sources, diagnostics })
+    Ok(Draft { plan, difference, desired, documents, diagnostics })
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
@@ -284,13 +264,7 @@ fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
         invalid: false,
-        waiting: draft
-            .plan
-            .images
-            .values()
-            .map(|state| &state.ledger)
-            .chain(draft.plan.bases.values().map(|state| &state.ledger))
-            .any(|ledger| ledger.returning.is_some()),
+        wake_at: memory::settles_at(&draft.plan),
     };
     if outcome.changes.is_empty() && outcome.is_partial() {
         outcome.status = if outcome.held.is_empty() { Status::Partial } else { Status::Held };

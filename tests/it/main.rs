@@ -5,6 +5,7 @@
 #![allow(clippy::format_collect, reason = "speed does not matter here")]
 
 mod canary;
+mod due;
 mod examples;
 mod faults;
 mod generated;

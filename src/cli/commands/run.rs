@@ -8,7 +8,8 @@ use super::super::{settings, world};
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
 use crate::reconcile::daemon::{self, Rhythm};
-use crate::reconcile::{Memory, Options, Outcome, Status, pass};
+use crate::reconcile::{Intervals, Memory, Options, Outcome, Status, pass};
+use crate::registry::{self, Stored};
 
 /// The exit code after a second signal: what shells say of a program that Ctrl-C ended.
 const TOLD_TWICE: u8 = 130;
@@ -25,7 +26,7 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
         return Ok(outcome.run_code());
     }
     let rhythm = Rhythm { interval: settings::interval(&context.operator)? };
-    runtime()?.block_on(looping(context, &options, &rhythm))
+    runtime()?.block_on(looping(context, options, &rhythm))
 }
 
 /// A pass that stops before anything is changed.
@@ -43,7 +44,25 @@ fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
         dry_run,
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
+        intervals: Intervals::default(),
     })
+}
+
+/// The operator's intervals; Docker Hub is asked less often while we are anonymous there.
+async fn intervals(context: &Context) -> Result<Intervals, Fault> {
+    let operator = &context.operator;
+    let (intervals, hub) = (settings::intervals(operator)?, settings::hub_interval(operator)?);
+    if operator.offline {
+        return Ok(intervals);
+    }
+    let anonymous = match registry::stored(&settings::registry(operator)?, "docker.io").await {
+        Ok(stored) => stored == Stored::Nothing,
+        Err(fault) => {
+            tracing::warn!(%fault, "the credentials for docker.io can't be read; it is asked as rarely as without them");
+            true
+        }
+    };
+    Ok(Intervals { anonymous_hub: anonymous.then_some(hub), ..intervals })
 }
 
 fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
@@ -68,7 +87,8 @@ fn show(context: &Context, outcome: &Outcome, words: impl Fn(&Context, &Outcome)
     }
 }
 
-async fn looping(context: &Context, options: &Options, rhythm: &Rhythm) -> Result<u8, Fault> {
+async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result<u8, Fault> {
+    let options = &Options { intervals: intervals(context).await?, ..options };
     let owned = world::Owned::open(&context.operator)?;
     let look = std::sync::Arc::new(Notify::new());
     let _watcher = world::watch(&context.operator, &look);

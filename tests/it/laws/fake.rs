@@ -138,6 +138,10 @@ impl Clock for FakeClock {
         self.0
     }
 
+    fn monotonic(&self) -> Duration {
+        Duration::from_secs(self.0.as_second().unsigned_abs())
+    }
+
     fn sleep(&self, _: Duration) -> Answer<'_, ()> {
         Box::pin(std::future::ready(()))
     }

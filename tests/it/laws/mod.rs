@@ -1,13 +1,15 @@
 //! The laws of the design, each a property over random worlds.
 
-mod fake;
-mod worlds;
+pub mod fake;
+pub mod worlds;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use plimsoll::model::Subject;
 use plimsoll::plan::Reason;
-use plimsoll::reconcile::{Action, Options, Status};
+use plimsoll::reconcile::{Action, Intervals, Memory, Options, Status};
 use plimsoll::render;
 use proptest::prelude::*;
 
@@ -37,6 +39,25 @@ proptest! {
             let again = case.pass();
             prop_assert!(again.changes.is_empty(), "after {step:?}: {:?}", again.changes.iter().map(|change| (&change.path, &change.reason)).collect::<Vec<_>>());
             prop_assert_eq!(case.repository.commits(), before);
+        }
+    }
+
+    /// A loop that remembers, and for which everything is always due, writes what passes without memory write.
+    #[test]
+    fn memory_changes_nothing(steps in steps()) {
+        let (mut case, mut remembering) = (Case::new(), Case::new());
+        let mut memory = Memory::default();
+        let intervals = Intervals { managed: Duration::ZERO, base: Duration::ZERO, anonymous_hub: None };
+        let options = Options { intervals, ..Options::default() };
+        for step in &steps {
+            for case in [&mut case, &mut remembering] {
+                case.apply(step);
+                // Between passes of a loop time passes.
+                case.clock.0 = case.clock.0.checked_add(SignedDuration::from_secs(60)).unwrap();
+            }
+            let (one, two) = (case.pass(), remembering.pass_remembering(&options, &mut memory));
+            prop_assert_eq!(one.run_code(), two.run_code());
+            prop_assert_eq!(case.repository.tree(), remembering.repository.tree(), "{:?}", step);
         }
     }
 

@@ -131,9 +131,13 @@ impl Case {
     }
 
     pub fn pass_with(&self, options: &Options) -> Outcome {
+        self.pass_remembering(options, &mut Memory::default())
+    }
+
+    pub fn pass_remembering(&self, options: &Options, memory: &mut Memory) -> Outcome {
         let world = World { repository: &self.repository, sources: None, registry: &self.registry, clock: &self.clock, progress: &Unseen };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(pass(&world, options, &mut Memory::default()))
+        runtime.block_on(pass(&world, options, memory))
     }
 
     /// Our files alone.
