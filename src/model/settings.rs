@@ -17,6 +17,21 @@ pub struct RepoSettings {
     pub approvals: BTreeSet<String>,
     /// What Kargo gets.
     pub kargo: KargoSettings,
+    /// How rebuilds go.
+    pub rebuild: RebuildSettings,
+}
+
+/// How rebuilds go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildSettings {
+    /// How many may be on their way at once.
+    pub max_concurrent: u32,
+}
+
+impl Default for RebuildSettings {
+    fn default() -> Self {
+        Self { max_concurrent: 10 }
+    }
 }
 
 /// What Kargo gets.
@@ -40,6 +55,7 @@ impl Default for RepoSettings {
             subject: "plimsoll: {summary}".to_owned(),
             approvals: BTreeSet::new(),
             kargo: KargoSettings::default(),
+            rebuild: RebuildSettings::default(),
         }
     }
 }
