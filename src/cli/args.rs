@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::inspect_args::InspectArgs;
+
 /// Makes the container images that a git repository wants true, and records what it learned in one commit.
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, max_term_width = 100, disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
@@ -34,6 +36,8 @@ pub(super) enum Command {
     Init(DirectoryArgs),
     /// Print the JSON Schema of a config file.
     Schema(SchemaArgs),
+    /// Ask one thing and print the answer: for scripts.
+    Inspect(InspectArgs),
     /// Show a whole pass on a temporary repository: no Docker, registry or token needed.
     Demo(DemoArgs),
 }
@@ -184,7 +188,7 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_JOBS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(super) jobs: u16,
 
-    /// Where mirrors are kept; deleting it loses nothing [default: the user's cache directory].
+    /// Where mirrors of repositories and answers of registries are kept; deleting it loses nothing [default: the user's cache directory].
     #[arg(long, global = true, value_name = "DIR", env = "PLIMSOLL_CACHE_DIR")]
     pub(super) cache_dir: Option<PathBuf>,
 
@@ -195,6 +199,23 @@ pub(super) struct OperatorArgs {
     /// Token servers a registry may name beside itself, as REGISTRY=HOST.
     #[arg(long, global = true, value_name = "REGISTRY=HOST", env = "PLIMSOLL_TOKEN_REALM", value_delimiter = ',')]
     pub(super) token_realm: Vec<String>,
+
+    /// Mirrors asked before a registry, as REGISTRY=HOST[/PATH]; the registry itself is asked when they can't answer.
+    /// What a mirror says of a tag is believed; what a digest names is verified.
+    #[arg(long, global = true, value_name = "REGISTRY=MIRROR", env = "PLIMSOLL_REGISTRY_MIRROR", value_delimiter = ',')]
+    pub(super) registry_mirror: Vec<String>,
+
+    /// A file of certificates in PEM that registries may be signed by, beside the system's.
+    #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_REGISTRY_CA", value_delimiter = ',')]
+    pub(super) registry_ca: Vec<PathBuf>,
+
+    /// Loopback registries that are spoken to with TLS all the same.
+    #[arg(long, global = true, value_name = "HOST", env = "PLIMSOLL_REGISTRY_TLS", value_delimiter = ',')]
+    pub(super) registry_tls: Vec<String>,
+
+    /// Most tags of one repository; a longer list is refused, never cut.
+    #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_MOST_TAGS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) most_tags: u32,
 
     /// Protocols that source repositories may use beside https and ssh: `http`, `file`.
     #[arg(long, global = true, value_name = "PROTOCOL", env = "PLIMSOLL_ALLOW_PROTOCOL", value_delimiter = ',')]

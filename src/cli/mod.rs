@@ -4,6 +4,7 @@ mod args;
 mod clock;
 mod commands;
 mod demo;
+mod inspect_args;
 mod operator_file;
 mod output;
 mod progress;

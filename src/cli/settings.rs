@@ -73,20 +73,37 @@ pub(super) fn cache_dir(operator: &OperatorArgs) -> Result<PathBuf, Fault> {
 /// How registries are spoken to.
 pub(super) fn registry(operator: &OperatorArgs) -> Result<RegistryOptions, Fault> {
     let mut allowed_realms: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for pair in &operator.token_realm {
-        let Some((registry, host)) = pair.split_once('=').filter(|(registry, host)| !registry.is_empty() && !host.is_empty()) else {
-            return Err(Fault::new(Class::Config, format!("--token-realm {}: it is REGISTRY=HOST", crate::base::fault::foreign(pair))));
-        };
-        allowed_realms.entry(registry.to_owned()).or_default().insert(host.to_owned());
+    for (registry, host) in pairs("--token-realm", "REGISTRY=HOST", &operator.token_realm)? {
+        allowed_realms.entry(registry).or_default().insert(host);
+    }
+    let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (registry, mirror) in pairs("--registry-mirror", "REGISTRY=HOST or REGISTRY=HOST/PATH", &operator.registry_mirror)? {
+        mirrors.entry(registry).or_default().push(mirror);
     }
     Ok(RegistryOptions {
         jobs: usize::from(operator.jobs),
         connect_timeout: CONNECT,
         total_timeout: TOTAL,
         plain_http_hosts: operator.plain_http.iter().cloned().collect(),
+        tls_hosts: operator.registry_tls.iter().cloned().collect(),
         allowed_realms,
+        mirrors,
+        certificates: operator.registry_ca.clone(),
+        most_tags: usize::try_from(operator.most_tags).unwrap_or(usize::MAX),
+        // Without a place, answers are only not kept: a registry can be asked from anywhere.
+        cache: cache_dir(operator).ok().map(|directory| directory.join("registry")),
         ..RegistryOptions::default()
     })
+}
+
+/// `A=B` options, the first in lower case as registries are named.
+fn pairs(option: &str, wanted: &str, texts: &[String]) -> Result<Vec<(String, String)>, Fault> {
+    let pair = |text: &String| {
+        let pair = text.split_once('=').filter(|(left, right)| !left.is_empty() && !right.is_empty());
+        let pair = pair.map(|(left, right)| (left.to_ascii_lowercase(), right.to_owned()));
+        pair.ok_or_else(|| Fault::new(Class::Config, format!("{option} {}: it is {wanted}", crate::base::fault::foreign(text))))
+    };
+    texts.iter().map(pair).collect()
 }
 
 /// The token for the config repository's host, from a variable or a file, never from an argument.

@@ -34,6 +34,16 @@ pub struct ImageFacts {
     pub created: Option<Timestamp>,
 }
 
+/// Something an image was built from, by its builder's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Material {
+    /// What it is: `pkg:docker/alpine@3.19?platform=linux%2Famd64` for an image (package URL), a git or web address for
+    /// others. Foreign text, made printable.
+    pub uri: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
 /// Registries, for more than the digest of a tag.
 pub trait Images: Send + Sync {
     /// Every tag of a repository, sorted by bytes, each once.
@@ -50,4 +60,16 @@ pub trait Images: Send + Sync {
     /// # Errors
     /// [`Class::Missing`](crate::base::Class::Missing) when the index has no such platform.
     fn image<'a>(&'a self, reference: &'a ImageReference, platform: Option<&'a str>) -> Answer<'a, Result<ImageFacts, Fault>>;
+
+    /// What the image that `reference` means on `platform` was built from, when its builder attached that: materials with
+    /// a SHA-256, from the provenance of an index (in-toto, SLSA 0.2 or 1.0, as `BuildKit` writes it). `None` when there is
+    /// none. It is read by digest, so it is what was pushed with the image, and no more trustworthy than who pushed it.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image), and [`Class::Malformed`](crate::base::Class::Malformed) when it is about another image.
+    fn provenance<'a>(
+        &'a self,
+        reference: &'a ImageReference,
+        platform: Option<&'a str>,
+    ) -> Answer<'a, Result<Option<Vec<Material>>, Fault>>;
 }

@@ -16,7 +16,7 @@ pub(super) const WAIT_OUT: Duration = Duration::from_secs(2);
 pub(super) const UNNAMED_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest wait believed. Docker Hub counts in windows of six hours; nobody asks for more in earnest.
-const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
 
 /// First step of the jittered back-off; each further one is twice as long.
 const BASE: Duration = Duration::from_millis(250);
@@ -36,10 +36,15 @@ pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duratio
         text.parse().map_or(LONGEST_WAIT, Duration::from_secs)
     } else {
         let until = http_date(text)?;
-        let from = headers.get(DATE).and_then(|v| v.to_str().ok()).and_then(http_date).unwrap_or(now);
+        let from = date(headers).unwrap_or(now);
         Duration::from_secs(u64::try_from(until.as_second().saturating_sub(from.as_second())).unwrap_or(0))
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+/// When an answer says it was sent.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date)
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

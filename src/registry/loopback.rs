@@ -17,6 +17,7 @@ use crate::base::{Class, Fault};
 use crate::model::Digest;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
@@ -91,28 +92,64 @@ impl LoopbackRegistry {
     /// # Errors
     /// None in practice: class `Internal` if the JSON or a hash can't be written.
     pub fn push(&self, repository: &str, tag: &str, labels: &BTreeMap<String, String>, content: &[u8]) -> Result<Digest, Fault> {
-        let layer = archive(content);
-        let layer_digest = sha256(&layer)?;
+        self.push_layers(repository, tag, "amd64", labels, &[content])
+    }
+
+    /// The same with one layer for each of `contents`, lowest first, for `linux` on this architecture. Images whose
+    /// first contents are equal share those layers, as an image shares those of its base.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_layers(
+        &self,
+        repository: &str,
+        tag: &str,
+        architecture: &str,
+        labels: &BTreeMap<String, String>,
+        contents: &[&[u8]],
+    ) -> Result<Digest, Fault> {
+        let layers = contents.iter().map(|content| archive(content)).map(|layer| Ok((sha256(&layer)?, layer)));
+        let layers = layers.collect::<Result<Vec<_>, Fault>>()?;
+        let diff_ids: Vec<&str> = layers.iter().map(|(digest, _)| digest.as_str()).collect();
         let config = bytes(&json!({
-            "architecture": "amd64",
+            "architecture": architecture,
             "os": "linux",
             "config": { "Labels": labels },
-            "rootfs": { "type": "layers", "diff_ids": [layer_digest.as_str()] },
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
         }))?;
         let config_digest = sha256(&config)?;
+        let named = layers.iter().map(|(digest, layer)| json!({ "mediaType": LAYER, "digest": digest.as_str(), "size": layer.len() }));
         let manifest = bytes(&json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": { "mediaType": CONFIG, "digest": config_digest.as_str(), "size": config.len() },
-            "layers": [{ "mediaType": LAYER, "digest": layer_digest.as_str(), "size": layer.len() }],
+            "layers": named.collect::<Vec<_>>(),
         }))?;
-        let digest = sha256(&manifest)?;
-        let mut kept = lock(&self.shared);
-        for (name, media_type, body) in [(&layer_digest, LAYER, layer), (&config_digest, CONFIG, config), (&digest, MANIFEST, manifest)] {
-            kept.content.insert((repository.to_owned(), name.to_string()), (media_type, body));
+        let mut shelf = lock(&self.shared);
+        for (digest, layer) in layers {
+            shelf.put(repository, digest, LAYER, layer);
         }
-        kept.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
-        Ok(digest)
+        shelf.put(repository, config_digest, CONFIG, config);
+        shelf.tagged(repository, tag, MANIFEST, manifest)
+    }
+
+    /// Puts an index under `tag`: images of this repository by platform, `os/arch[/variant]`.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_index(&self, repository: &str, tag: &str, members: &[(&str, &Digest)]) -> Result<Digest, Fault> {
+        let mut shelf = lock(&self.shared);
+        let descriptors = members.iter().map(|(platform, digest)| {
+            let mut parts = platform.split('/');
+            let mut platform = json!({ "os": parts.next(), "architecture": parts.next() });
+            if let (Some(variant), Some(map)) = (parts.next(), platform.as_object_mut()) {
+                map.insert("variant".to_owned(), variant.into());
+            }
+            let size = shelf.content.get(&(repository.to_owned(), digest.to_string())).map_or(0, |(_, body)| body.len());
+            json!({ "mediaType": MANIFEST, "digest": digest.as_str(), "size": size, "platform": platform })
+        });
+        let index = bytes(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors.collect::<Vec<_>>() }))?;
+        shelf.tagged(repository, tag, INDEX, index)
     }
 
     /// What has been asked so far.
@@ -169,9 +206,20 @@ async fn serve(State(shelf): State<Arc<Mutex<Shelf>>>, method: Method, uri: Uri)
 }
 
 impl Shelf {
+    fn put(&mut self, repository: &str, digest: Digest, media_type: &'static str, body: Vec<u8>) {
+        self.content.insert((repository.to_owned(), digest.to_string()), (media_type, body));
+    }
+
+    fn tagged(&mut self, repository: &str, tag: &str, media_type: &'static str, manifest: Vec<u8>) -> Result<Digest, Fault> {
+        let digest = sha256(&manifest)?;
+        self.put(repository, digest.clone(), media_type, manifest);
+        self.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
+        Ok(digest)
+    }
+
     fn content(&self, repository: &str, digest: &str, manifest: bool) -> Option<Response<Body>> {
         let (media_type, body) = self.content.get(&(repository.to_owned(), digest.to_owned()))?;
-        ((*media_type == MANIFEST) == manifest).then(|| answer(media_type, body.clone(), Some(digest)))
+        (matches!(*media_type, MANIFEST | INDEX) == manifest).then(|| answer(media_type, body.clone(), Some(digest)))
     }
 
     /// All tags in lexical order, or a page of them by `n` and `last` with a `Link` to the next.

@@ -2,7 +2,7 @@
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256, Sha512};
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::trouble::Trouble;
 use crate::base::{Class, Fault};
@@ -37,8 +37,8 @@ pub(super) fn body_digest(host: &str, headers: &HeaderMap, body: &[u8], pinned: 
     check_shape(host, headers, body)?;
     let named = header_digest(host, headers)?;
     let own = match named.as_ref().or(pinned) {
-        Some(like) if like.as_str().starts_with("sha512:") => sha512(body)?,
-        _ => sha256(body)?,
+        Some(like) => hash_like(like, body)?,
+        None => sha256(body)?,
     };
     match named {
         Some(named) if named != own => Err(Trouble::last(
@@ -65,8 +65,13 @@ pub(super) fn sha256(bytes: &[u8]) -> Result<Digest, Fault> {
     digest("sha256", &Sha256::digest(bytes))
 }
 
-fn sha512(bytes: &[u8]) -> Result<Digest, Fault> {
-    digest("sha512", &Sha512::digest(bytes))
+/// The digest of `bytes` by the algorithm of `like`.
+pub(super) fn hash_like(like: &Digest, bytes: &[u8]) -> Result<Digest, Fault> {
+    match like.as_str().split_once(':') {
+        Some(("sha512", _)) => digest("sha512", &Sha512::digest(bytes)),
+        Some(("sha384", _)) => digest("sha384", &Sha384::digest(bytes)),
+        _ => sha256(bytes),
+    }
 }
 
 fn digest(algorithm: &str, hash: &[u8]) -> Result<Digest, Fault> {
@@ -85,7 +90,7 @@ struct Shape {
 }
 
 /// Refuses what is no manifest (a login page answered with 200), or may be read as two kinds (CVE-2021-41190).
-fn check_shape(host: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Trouble> {
+pub(super) fn check_shape(host: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), Trouble> {
     let refuse = |why: &str| Err(Trouble::last(Class::Malformed, format!("{host} sent {why}")));
     let Ok(shape) = serde_json::from_slice::<Shape>(body) else { return refuse("what is no manifest") };
     if shape.schema_version != 2 || shape.manifests.is_some() == shape.layers.is_some() {
@@ -140,7 +145,8 @@ mod tests {
     fn body_digest_table() {
         let manifest = r#"{"schemaVersion":2,"layers":[]}"#;
         let typed = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI}","layers":[]}}"#);
-        let (own, long) = (sha256(manifest.as_bytes()).unwrap(), sha512(manifest.as_bytes()).unwrap());
+        let own = sha256(manifest.as_bytes()).unwrap();
+        let long = digest("sha512", &Sha512::digest(manifest)).unwrap();
         let lie = format!("sha256:{}", "a".repeat(64));
         let index = "application/vnd.oci.image.index.v1+json; charset=utf-8";
         // body, digest header, content type, expected

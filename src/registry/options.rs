@@ -25,12 +25,23 @@ pub struct RegistryOptions {
     pub allowed_realms: BTreeMap<String, BTreeSet<String>>,
     /// The directory with Docker's `config.json`, or such a file. `None`: `$DOCKER_CONFIG`, else `~/.docker`.
     pub docker_config: Option<PathBuf>,
+    /// Mirrors by registry, each `HOST` or `HOST/PATH`, asked first and in this order. When one can't answer, the next
+    /// is asked, and the registry itself in the end. What a mirror says of a tag is believed as far as the mirror is.
+    pub mirrors: BTreeMap<String, Vec<String>>,
+    /// Files of certificates in PEM that are trusted beside the system's.
+    pub certificates: Vec<PathBuf>,
+    /// Most tags of one repository. A list that is longer is refused, never cut.
+    pub most_tags: usize,
+    /// Where answers are kept between runs. `None`: nowhere.
+    pub cache: Option<PathBuf>,
+    /// Most bytes kept there. What was not used for longest goes first.
+    pub cache_bytes: u64,
     /// What requests call themselves.
     pub user_agent: String,
 }
 
 impl Default for RegistryOptions {
-    /// 16 jobs, 5 s to connect, 30 s in all, TLS everywhere but on loopback.
+    /// 16 jobs, 5 s to connect, 30 s in all, TLS everywhere but on loopback; 10,000 tags a repository; no cache.
     fn default() -> Self {
         Self {
             jobs: 16,
@@ -40,6 +51,11 @@ impl Default for RegistryOptions {
             tls_hosts: BTreeSet::new(),
             allowed_realms: BTreeMap::new(),
             docker_config: None,
+            mirrors: BTreeMap::new(),
+            certificates: Vec::new(),
+            most_tags: 10_000,
+            cache: None,
+            cache_bytes: 256 << 20,
             user_agent: concat!("plimsoll/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

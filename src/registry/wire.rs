@@ -1,19 +1,23 @@
 //! One HTTP exchange: gates, redirects, deadlines and size limits, and nothing about registries.
 
-use std::sync::OnceLock;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, ClientBuilder, Method, Response, StatusCode, redirect};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Response, StatusCode, redirect};
 use tokio::time::Instant;
 use url::Url;
 
+use super::allowance::allowance;
 use super::backoff::{UNNAMED_WAIT, retry_after};
+use super::cache::Cache;
 use super::endpoint::{authority_of, is_inward, is_loopback, speaks_plain};
-use super::gate::Gates;
+use super::gate::{Gate, Gates};
 use super::options::RegistryOptions;
 use super::trouble::{Again, Trouble};
+use super::waits::Waits;
 use crate::base::{Class, Fault, Secret, fault};
 
 /// Redirects followed for one request.
@@ -38,6 +42,10 @@ pub(super) struct Ask<'a> {
     pub(super) authorization: Option<&'a Authorization>,
     /// Media types wanted.
     pub(super) accept: &'static str,
+    /// The validator of what is at hand already.
+    pub(super) validator: Option<&'a HeaderValue>,
+    /// Whether registries that count pulls count this one.
+    pub(super) pull: bool,
     /// A form body.
     pub(super) form: Option<String>,
 }
@@ -79,18 +87,21 @@ pub(super) struct Wire {
     options: RegistryOptions,
     /// For plain HTTP to this machine: no proxy, and no need of a certificate store.
     near: Client,
+    /// Trusted beside the system's.
+    certificates: Vec<Certificate>,
     /// For all else. Made at first use: it reads the system's certificates.
     far: OnceLock<Result<Client, Fault>>,
     gates: Gates,
 }
 
 impl Wire {
-    /// Fails with class `Local` when no HTTP client can be made.
-    pub(super) fn new(options: RegistryOptions) -> Result<Self, Fault> {
+    /// Fails with class `Local` when no HTTP client can be made, with class `Config` when a certificate can't be used.
+    pub(super) fn new(options: RegistryOptions, cache: Option<Arc<Cache>>) -> Result<Self, Fault> {
         // An error here means that the program installed a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let near = built(builder(&options).no_proxy().tls_certs_only([]))?;
-        Ok(Self { options, near, far: OnceLock::new(), gates: Gates::default() })
+        let certificates = certificates(&options.certificates)?;
+        Ok(Self { options, near, certificates, far: OnceLock::new(), gates: Gates::new(Waits::new(cache)) })
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -99,7 +110,7 @@ impl Wire {
 
     /// Counts a question that ran out of time against `host`.
     pub(super) fn failed(&self, host: &str) {
-        self.gates.failed(host, Instant::now());
+        self.gates.of(host).failed(Instant::now());
     }
 
     /// Sends `ask` and follows redirects. 429 and 5xx come back as faults, and quieten the host.
@@ -122,7 +133,8 @@ impl Wire {
     }
 
     async fn once(&self, ask: &Ask<'_>, url: &Url, host: &str, own: bool) -> Result<Response, Trouble> {
-        self.gates.enter(host, Instant::now())?;
+        let gate = self.gates.of(host);
+        let pass = gate.enter(ask.pull).await?;
         let client = self.client(url)?;
         let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
         request = match ask.authorization.filter(|_| own) {
@@ -130,6 +142,9 @@ impl Wire {
             Some(Authorization::Bearer(value)) => request.header(AUTHORIZATION, value),
             None => request,
         };
+        if let Some(validator) = ask.validator.filter(|_| own) {
+            request = request.header(IF_NONE_MATCH, validator);
+        }
         if let Some(form) = &ask.form {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.clone());
         }
@@ -138,39 +153,18 @@ impl Wire {
             Err(error) => {
                 let trouble = from_client(host, error);
                 if trouble.fault.class == Class::Transient {
-                    self.gates.failed(host, Instant::now());
+                    gate.failed(Instant::now());
                 }
                 return Err(trouble);
             }
         };
-        if let Some(trouble) = self.refusal(host, &response) {
+        if let Some(trouble) = refusal(&gate, host, &response) {
             return Err(trouble);
         }
-        self.gates.succeeded(host);
+        gate.succeeded(allowance(response.headers(), Timestamp::now()), Instant::now());
+        // The next one sees what this answer said.
+        drop(pass);
         Ok(response)
-    }
-
-    /// 429 and 5xx: what the host wants, remembered for all who ask it.
-    fn refusal(&self, host: &str, response: &Response) -> Option<Trouble> {
-        let status = response.status();
-        let limited = status == StatusCode::TOO_MANY_REQUESTS;
-        // 501 says that this will never work, not that it may later: the caller knows what else to try.
-        if status == StatusCode::NOT_IMPLEMENTED || !(limited || status.is_server_error()) {
-            return None;
-        }
-        let named = retry_after(response.headers(), Timestamp::now());
-        let wait = named.or(limited.then_some(UNNAMED_WAIT));
-        let class = if limited { Class::Limited } else { Class::Transient };
-        if let Some(wait) = wait {
-            self.gates.quiet(host, Instant::now() + wait, class);
-        }
-        if limited {
-            self.gates.succeeded(host);
-        } else {
-            self.gates.failed(host, Instant::now());
-        }
-        let fault = Fault::new(class, format!("{host} answered {status}")).retry_after(named);
-        Some(Trouble { fault, again: wait.map_or(Again::Backoff, Again::After), whole_host: limited })
     }
 
     /// Where a redirect leads, if it may be followed: never from TLS to plain HTTP, nor inward from a far host.
@@ -196,8 +190,48 @@ impl Wire {
         if url.scheme() == "http" && is_loopback(url) {
             return Ok(&self.near);
         }
-        self.far.get_or_init(|| built(builder(&self.options))).as_ref().map_err(Fault::clone)
+        let far = || built(builder(&self.options).tls_certs_merge(self.certificates.iter().cloned()));
+        self.far.get_or_init(far).as_ref().map_err(Fault::clone)
     }
+}
+
+/// 429 and 5xx: what the host wants, remembered for all who ask it.
+fn refusal(gate: &Gate, host: &str, response: &Response) -> Option<Trouble> {
+    let status = response.status();
+    let limited = status == StatusCode::TOO_MANY_REQUESTS;
+    // 501 says that this will never work, not that it may later: the caller knows what else to try.
+    if status == StatusCode::NOT_IMPLEMENTED || !(limited || status.is_server_error()) {
+        return None;
+    }
+    let now = Timestamp::now();
+    let headers = response.headers();
+    let spent = || allowance(headers, now).filter(|allowance| allowance.remaining == 0).map(|allowance| allowance.reset);
+    let named = retry_after(headers, now).or_else(|| limited.then(spent).flatten());
+    let wait = named.or(limited.then_some(UNNAMED_WAIT));
+    let class = if limited { Class::Limited } else { Class::Transient };
+    if !limited {
+        gate.failed(Instant::now());
+    }
+    if let Some(wait) = wait {
+        gate.quiet(wait, class, Instant::now());
+    }
+    let fault = Fault::new(class, format!("{host} answered {status}")).retry_after(named);
+    Some(Trouble { fault, again: wait.map_or(Again::Backoff, Again::After), whole_host: limited })
+}
+
+/// Certificates of the operator's files.
+fn certificates(files: &[PathBuf]) -> Result<Vec<Certificate>, Fault> {
+    let mut found = Vec::new();
+    for file in files {
+        let refuse = |why: &str| Fault::new(Class::Config, format!("{}: {why}", file.display()));
+        let text = std::fs::read(file).map_err(|error| refuse(&error.to_string()))?;
+        let bundle = Certificate::from_pem_bundle(&text).map_err(|_| refuse("not certificates in PEM"))?;
+        if bundle.is_empty() {
+            return Err(refuse("no certificate in it (PEM begins with -----BEGIN CERTIFICATE-----)"));
+        }
+        found.extend(bundle);
+    }
+    Ok(found)
 }
 
 fn builder(options: &RegistryOptions) -> ClientBuilder {

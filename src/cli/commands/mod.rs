@@ -2,6 +2,7 @@
 
 mod directory;
 mod init;
+mod inspect;
 mod run;
 
 use tracing_subscriber::EnvFilter;
@@ -37,6 +38,7 @@ pub(super) fn run(cli: Cli) -> u8 {
         Some(Command::Render(args)) => directory::render(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
+        Some(Command::Inspect(args)) => inspect::inspect(&context, &args),
         Some(Command::Demo(args)) => super::demo::demo(&context, &args),
     };
     result.unwrap_or_else(|fault| {
