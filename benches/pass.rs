@@ -70,12 +70,13 @@ fn pass(remote: &Path, cache: &Path) -> Vec<String> {
         .to_vec()
 }
 
-/// Runs the program under a shell, whose `times` tells the CPU seconds of everything it started.
+/// Runs the program under bash, whose `times` tells the CPU milliseconds of everything it started; other shells
+/// count in hundredths of a second.
 fn run(arguments: &[String]) -> Cost {
     let quoted: Vec<String> = arguments.iter().map(|argument| format!("'{argument}'")).collect();
     let script = format!("{} {} >/dev/null & echo $!; wait $! || exit 1; times", env!("CARGO_BIN_EXE_plimsoll"), quoted.join(" "));
     let start = Instant::now();
-    let mut child = Command::new("sh").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("a shell");
+    let mut child = Command::new("bash").args(["-c", &script]).stdout(Stdio::piped()).spawn().expect("bash");
     let mut out = std::io::BufReader::new(child.stdout.take().expect("its output"));
     let mut pid = String::new();
     std::io::BufRead::read_line(&mut out, &mut pid).expect("the program's number");
@@ -88,8 +89,8 @@ fn run(arguments: &[String]) -> Cost {
         std::thread::sleep(Duration::from_millis(1));
     }
     let mut times = String::new();
-    std::io::Read::read_to_string(&mut out, &mut times).expect("the shell's times");
-    assert!(child.wait().expect("the shell").success(), "the pass failed");
+    std::io::Read::read_to_string(&mut out, &mut times).expect("bash's times");
+    assert!(child.wait().expect("bash").success(), "the pass failed");
     let wall = start.elapsed();
     // The second line is what children took: `0m0.040s 0m0.020s`.
     let cpu = times.lines().nth(1).into_iter().flat_map(str::split_whitespace).filter_map(seconds).sum();

@@ -233,6 +233,10 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_GIT_SSH_KEY")]
     pub(super) git_ssh_key: Option<PathBuf>,
 
+    /// Signs commits: an SSH key file, or the id of a GPG key.
+    #[arg(long, global = true, value_name = "KEY", env = "PLIMSOLL_SIGNING_KEY")]
+    pub(super) signing_key: Option<String>,
+
     /// Operator file with these options as keys [default: plimsoll/operator.yaml in the user's configuration directory].
     #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_OPERATOR_FILE")]
     pub(super) operator_file: Option<PathBuf>,

@@ -75,6 +75,7 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
         record_branch: None,
         cache: root.join("cache"),
         push: false,
+        signing_key: None,
         program: GitProgram::new([]),
     })?;
     let client = RegistryClient::new(RegistryOptions::default())?;

@@ -11,7 +11,7 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
-use crate::git::{self, GitProgram, GitSources, RepositoryOptions};
+use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
 use crate::ports::{Registry, Repository};
 use crate::reconcile::World;
@@ -42,6 +42,7 @@ impl Owned {
             record_branch: branch(&operator.record_branch, "--record-branch")?,
             cache: cache.clone(),
             push: operator.push,
+            signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
             program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
         })?;
         let registry: Box<dyn Registry> =

@@ -13,6 +13,7 @@ use super::command::GitProgram;
 use super::mirror::Mirror;
 use super::objects::{self, commit_id, fault, oid};
 use super::push::push;
+use super::sign::{self, SigningKey};
 use super::unfinished;
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
@@ -29,6 +30,7 @@ pub(super) struct Checkout {
     pub(super) branch: Option<BranchName>,
     pub(super) record_branch: Option<BranchName>,
     pub(super) push: bool,
+    pub(super) signing_key: Option<SigningKey>,
     pub(super) program: GitProgram,
     pub(super) cache: PathBuf,
 }
@@ -87,11 +89,13 @@ impl Checkout {
     }
 
     async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {
-        let (commit, publication, upstream) = self.with(|git| {
+        let (draft, directory) = self.with(|git| Ok((objects::draft(git, proposal)?, objects::directory(git))))?;
+        let signature = sign::optional(self.signing_key.as_ref(), &draft).await?;
+        let commit = draft.write(&directory, signature.as_deref())?;
+        let (publication, upstream) = self.with(|git| {
             let destination = self.destination(git);
-            let commit = objects::write(git, proposal)?;
             let upstream = destination.branch.as_ref().filter(|_| self.push).and_then(|branch| upstream(git, branch));
-            Ok((commit, move_branch(git, &destination, proposal, commit)?, upstream))
+            Ok((move_branch(git, &destination, proposal, commit)?, upstream))
         })?;
         if !self.push || matches!(publication, Publication::Moved) {
             return Ok(publication);
@@ -99,7 +103,7 @@ impl Checkout {
         let Some((url, branch, extra)) = upstream else {
             return Ok(Publication::Refused("the branch has no upstream to push to".to_owned()));
         };
-        let pushed = self.push_upstream(proposal, commit, &url, &branch, extra).await?;
+        let pushed = self.push_upstream(proposal, (commit, signature.as_deref()), (&url, &branch, extra)).await?;
         Ok(match (publication, pushed) {
             // The upstream has it, which is what was asked for; why the branch stayed is told beside it.
             (Publication::Declined(why), Publication::Published(id)) => {
@@ -114,10 +118,8 @@ impl Checkout {
     async fn push_upstream(
         &self,
         proposal: &Proposal,
-        commit: Oid,
-        url: &RemoteUrl,
-        branch: &BranchName,
-        extra: Vec<(String, String)>,
+        (commit, signature): (Oid, Option<&str>),
+        (url, branch, extra): (&RemoteUrl, &BranchName, Vec<(String, String)>),
     ) -> Result<Publication, Fault> {
         let mirror = Mirror::open(&self.cache, url)?;
         let program = GitProgram { extra, ..self.program.clone() };
@@ -130,7 +132,10 @@ impl Checkout {
         if head.is_some() {
             mirror.fetch(&program, url, &[branch.full()], &[]).await?;
         }
-        let again = objects::write(&mirror.repository()?, proposal)?;
+        let again = {
+            let repository = mirror.repository()?;
+            objects::draft(&repository, proposal)?.write(&objects::directory(&repository), signature)?
+        };
         if again != commit {
             return Err(Fault::new(Class::Internal, "the same proposal gave two commits"));
         }

@@ -174,18 +174,18 @@ impl GitProgram {
 }
 
 /// A child and everything it started, killed together when dropped before its end.
-struct Group {
+pub(super) struct Group {
     child: Child,
     id: Option<Pid>,
 }
 
 impl Group {
-    fn of(child: Child) -> Self {
+    pub(super) fn of(child: Child) -> Self {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Self { child, id }
     }
 
-    async fn finish(&mut self, input: Option<Vec<u8>>) -> std::io::Result<(bool, Vec<u8>, Vec<u8>)> {
+    pub(super) async fn finish(&mut self, input: Option<Vec<u8>>) -> std::io::Result<(bool, Vec<u8>, Vec<u8>)> {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let (stdin, out, err) = (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
         let write = async {
@@ -203,7 +203,7 @@ impl Group {
         Ok((status.success(), stdout, stderr))
     }
 
-    async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         self.signal(Signal::TERM);
         if tokio::time::timeout(GRACE, self.child.wait()).await.is_err() {
             self.signal(Signal::KILL);

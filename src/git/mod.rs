@@ -8,6 +8,7 @@ mod objects;
 mod pack;
 mod push;
 mod remote;
+mod sign;
 mod sources;
 mod unfinished;
 
@@ -24,6 +25,7 @@ use crate::ports::Repository;
 
 pub use command::{GitCredentials, GitProgram};
 pub use create::create;
+pub use sign::SigningKey;
 pub use sources::GitSources;
 
 use checkout::Checkout;
@@ -46,6 +48,8 @@ pub struct RepositoryOptions {
     pub cache: PathBuf,
     /// With a checkout: also push to the upstream.
     pub push: bool,
+    /// Signs our commits.
+    pub signing_key: Option<SigningKey>,
     /// How git is run.
     pub program: GitProgram,
 }
@@ -66,7 +70,7 @@ pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
     // What git fetched it has checked; hashing each object again at each read would cost more than parsing it.
     git2::opts::strict_hash_verification(false);
     let url = RemoteUrl::parse(&options.location)?;
-    let RepositoryOptions { branch, record_branch, cache, push, mut program, .. } = options;
+    let RepositoryOptions { branch, record_branch, cache, push, signing_key, mut program, .. } = options;
     program.protocols.insert(url.protocol());
     let url = match (url.protocol(), options.location.contains("://")) {
         (Protocol::File, false) => {
@@ -74,7 +78,7 @@ pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
             let git = Checkout::open(path)?;
             if !git.is_bare() {
                 program.protocols.insert(Protocol::File);
-                return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, program, cache }));
+                return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, signing_key, program, cache }));
             }
             let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
             RemoteUrl::parse(&format!("file://{}", absolute.display()))?
@@ -82,7 +86,7 @@ pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
         _ => url,
     };
     let mirror = Mirror::open(&cache, &url)?;
-    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, seen: Mutex::default() }))
+    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() }))
 }
 
 /// An address as it may be shown and written into commits; `None` for paths, which are facts of one machine.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, FileMode, Oid, Repository, Tree};
 use jiff::Timestamp;
@@ -191,8 +192,34 @@ impl<'a> Branch<'a> {
     }
 }
 
-/// Builds blobs, trees and the commit of a proposal and writes them as one pack. Gives the commit's id.
-pub(super) fn write(repository: &Repository, proposal: &Proposal) -> Result<Oid, Fault> {
+/// A commit that is put together and not written yet.
+pub(super) struct Draft {
+    pack: Pack,
+    /// The commit object up to its message.
+    head: String,
+    message: String,
+}
+
+impl Draft {
+    /// What a signature is made of: the commit as it would be without one.
+    pub(super) fn payload(&self) -> Vec<u8> {
+        format!("{}\n{}", self.head, self.message).into_bytes()
+    }
+
+    /// Writes everything as one pack below `objects`. Gives the commit's id.
+    pub(super) fn write(mut self, objects: &Path, signature: Option<&str>) -> Result<Oid, Fault> {
+        if let Some(signature) = signature {
+            // A header's further lines begin with a space.
+            let _ = writeln!(self.head, "gpgsig {}", signature.trim_end().replace('\n', "\n "));
+        }
+        let commit = self.pack.add(Kind::Commit, &self.payload()).map_err(|error| fault(&error))?;
+        self.pack.write(objects)?;
+        Ok(commit)
+    }
+}
+
+/// Builds blobs, trees and the commit of a proposal in memory.
+pub(super) fn draft(repository: &Repository, proposal: &Proposal) -> Result<Draft, Fault> {
     let parent = proposal
         .parent
         .as_ref()
@@ -204,30 +231,21 @@ pub(super) fn write(repository: &Repository, proposal: &Proposal) -> Result<Oid,
         root.add(path, content.as_deref());
     }
     let mut pack = Pack::new();
-    let commit = assemble(repository, &mut pack, proposal, parent.as_ref(), base.as_ref(), &root).map_err(|error| fault(&error))?;
-    pack.write(&repository.commondir().join("objects"))?;
-    Ok(commit)
-}
-
-fn assemble(
-    repository: &Repository,
-    pack: &mut Pack,
-    proposal: &Proposal,
-    parent: Option<&git2::Commit<'_>>,
-    base: Option<&Tree<'_>>,
-    root: &Branch<'_>,
-) -> Result<Oid, git2::Error> {
-    let tree = match tree(repository, pack, base, root)? {
-        Some(tree) => tree,
-        None => pack.add(Kind::Tree, b"")?,
-    };
-    let mut text = format!("tree {tree}\n");
-    if let Some(parent) = parent {
-        let _ = writeln!(text, "parent {}", parent.id());
+    let tree = tree(repository, &mut pack, base.as_ref(), &root)
+        .and_then(|tree| tree.map_or_else(|| pack.add(Kind::Tree, b""), Ok))
+        .map_err(|error| fault(&error))?;
+    let mut head = format!("tree {tree}\n");
+    if let Some(parent) = &parent {
+        let _ = writeln!(head, "parent {}", parent.id());
     }
     let who = format!("{} <{}> {} +0000", proposal.author, proposal.email, proposal.when.as_second());
-    let _ = write!(text, "author {who}\ncommitter {who}\n\n{}", proposal.message);
-    pack.add(Kind::Commit, text.as_bytes())
+    let _ = write!(head, "author {who}\ncommitter {who}\n");
+    Ok(Draft { pack, head, message: proposal.message.clone() })
+}
+
+/// Where a repository keeps its objects.
+pub(super) fn directory(repository: &Repository) -> PathBuf {
+    repository.commondir().join("objects")
 }
 
 /// Writes one directory over what was there; nothing when it ends up empty. Untouched entries keep their ids.

@@ -8,6 +8,7 @@ use super::command::GitProgram;
 use super::mirror::Mirror;
 use super::objects::{self, commit_id, descends, oid, trailer};
 use super::push::push;
+use super::sign::{self, SigningKey};
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
@@ -27,6 +28,7 @@ pub(super) struct Remote {
     pub(super) record_branch: Option<BranchName>,
     pub(super) git: GitProgram,
     pub(super) mirror: Mirror,
+    pub(super) signing_key: Option<SigningKey>,
     /// What the last look found; opening a repository for each blob would cost more than reading it.
     pub(super) seen: Mutex<Seen>,
 }
@@ -139,13 +141,15 @@ impl Remote {
             .ok_or_else(|| Fault::new(Class::Internal, "nothing was looked at before publishing"))?;
         let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
         let config = oid(proposal.config.as_str())?;
-        let commit = self.with(|repository| {
+        let draft = self.with(|repository| {
             if is_stale(repository, expected, config) {
                 return Ok(None);
             }
-            objects::write(repository, proposal).map(Some)
+            Ok(Some((objects::draft(repository, proposal)?, objects::directory(repository))))
         })?;
-        let Some(commit) = commit else { return Ok(Publication::Moved) };
+        let Some((draft, objects)) = draft else { return Ok(Publication::Moved) };
+        let signature = sign::optional(self.signing_key.as_ref(), &draft).await?;
+        let commit = draft.write(&objects, signature.as_deref())?;
         let publication = push(&self.git, &self.mirror, &self.url, &branch, expected, commit).await?;
         if let Publication::Published(id) = &publication {
             self.mirror.remember(LAST_SEEN, id.as_str());

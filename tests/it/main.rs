@@ -21,6 +21,7 @@ mod readme;
 mod record_branch;
 mod registry_faults;
 mod registry_real;
+mod signing;
 mod support;
 mod support_registry;
 mod tidy;
