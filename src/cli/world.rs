@@ -59,6 +59,7 @@ impl Owned {
             registry: self.registry.as_ref(),
             clock: &self.clock,
             progress: &self.progress,
+            outside: None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Contents {
     pub labels: BTreeMap<String, String>,
     /// Its layers by the digests of their uncompressed content, lowest first.
     pub layers: Vec<Digest>,
+    /// Digests of what it was built from by its builder's word, when the builder attached provenance.
+    pub materials: Vec<Digest>,
 }
 
 impl Contents {

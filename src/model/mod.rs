@@ -20,13 +20,13 @@ pub mod snapshot;
 pub mod state;
 pub mod value;
 
+pub use contents::{Contents, Inside};
 pub use delay::Delay;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
-pub use contents::{Contents, Inside};
 pub use entry::{Build, Entry, EntryKind, Provider, Source};
-pub use graph::ImageGraph;
 pub use freeze::Freeze;
+pub use graph::ImageGraph;
 pub use ledger::{Ledger, Seen, Tenure};
 pub use name::ImageName;
 pub use policy::{Strategy, TagPolicy};

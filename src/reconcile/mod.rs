@@ -1,16 +1,20 @@
 //! Floor 5: one pass from snapshot to outcome, and the loop around it.
 
+mod ask;
 pub mod changes;
 pub mod daemon;
 pub mod due;
+pub mod effects;
 mod memory;
 pub mod message;
 pub mod observe;
 pub mod outcome;
 pub mod pass;
 mod read;
+mod send;
 
 pub use due::Intervals;
+pub use effects::{Effect, EffectStatus, Outside};
 pub use memory::Memory;
 pub use outcome::{Action, Change, Outcome, Status};
 pub use pass::{Options, World, pass};

@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ask;
 use super::changes::{self, Difference};
 use super::due::Intervals;
+use super::effects::Outside;
 use super::memory::{self, Memory};
 use super::message::message;
 use super::observe;
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
+use super::send;
 use crate::base::Fault;
 use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
-use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune};
+use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild};
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
 
@@ -34,6 +37,8 @@ pub struct World<'a> {
     pub clock: &'a dyn Clock,
     /// Whoever watches.
     pub progress: &'a dyn Progress,
+    /// Forges, and what registries tell beside digests; `None` when offline.
+    pub outside: Option<Outside<'a>>,
 }
 
 /// What the user asked for.
@@ -43,6 +48,8 @@ pub struct Options {
     pub only: BTreeSet<ImageName>,
     /// Plan and stop.
     pub dry_run: bool,
+    /// Images to rebuild now, whatever their delay.
+    pub urgent: BTreeSet<ImageName>,
     /// IDs that release held prunes.
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
@@ -129,8 +136,12 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
         memory.leave(snapshot.record.clone());
         let mut outcome = outcome(&snapshot, &draft);
         if draft.difference.changes.is_empty() {
+            if options.dry_run {
+                return Ok(outcome);
+            }
+            memory.recorded(&draft.plan);
             memory.rest(&snapshot, &outcome);
-            return Ok(outcome);
+            return Ok(sent(world, &draft, memory, now, outcome).await);
         }
         if options.dry_run {
             outcome.status = Status::Planned;
@@ -142,8 +153,9 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             Publication::Published(commit) => {
                 memory.leave(Some(commit.clone()));
                 outcome.commit = Some(commit);
-                outcome.status = if outcome.is_partial() { Status::Partial } else { Status::Published };
-                return Ok(outcome);
+                outcome.status = Status::Published;
+                memory.recorded(&draft.plan);
+                return Ok(sent(world, &draft, memory, now, outcome).await);
             }
             Publication::Refused(why) => return Ok(held(outcome, "publishing the record", why)),
             Publication::Declined(why) => return Ok(held(outcome, "moving the branch", why)),
@@ -161,6 +173,15 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
     });
     outcome.status = Status::Held;
     Ok(outcome)
+}
+
+/// The end of a pass: what is claimed on the branch is sent.
+async fn sent(world: &World<'_>, draft: &Draft, memory: &mut Memory, now: Now, mut outcome: Outcome) -> Outcome {
+    outcome.effects = send::send(world, &draft.desired, &draft.plan, &mut memory.claims, now.monotonic).await;
+    if outcome.is_partial() && (outcome.status == Status::Published || !outcome.effects.is_empty()) {
+        outcome.status = Status::Partial;
+    }
+    outcome
 }
 
 /// A growing pause with jitter, so that several Plimsolls do not meet again.
@@ -206,7 +227,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
     let observed = Observed { at: now.wall, dockerfiles, digests };
 
     world.progress.begin("planning", None);
-    let plan = planner::plan(planner::Input {
+    let mut plan = planner::plan(planner::Input {
         snapshot,
         desired: &desired,
         recorded: &recorded,
@@ -216,6 +237,20 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
         prunes: &prunes,
         approvals: &approvals,
     });
+    let rebuilds = rebuild::Input {
+        snapshot,
+        desired: &desired,
+        recorded: &recorded,
+        bases: &linked,
+        observed: &observed,
+        holder: world.outside.map_or("", |outside| outside.holder),
+        offline: world.outside.is_none(),
+        urgent: &options.urgent,
+        results: &memory.claims.results,
+    };
+    let questions = rebuild::questions(&mut plan, &rebuilds);
+    let answers = ask::ask(world.outside, &desired, &questions).await;
+    rebuild::decide(&mut plan, &rebuilds, &answers);
     let (documents, faults) =
         render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
@@ -260,11 +295,13 @@ fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
         status: Status::Converged,
         commit: None,
         changes: draft.difference.changes.clone(),
+        effects: Vec::new(),
+        decisions: draft.plan.decisions.clone(),
         held: draft.plan.held.iter().chain(&draft.difference.held).cloned().collect(),
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
         invalid: false,
-        wake_at: memory::settles_at(&draft.plan),
+        wake_at: memory::settles_at(&draft.plan).into_iter().chain(draft.plan.wake_at).min(),
     };
     if outcome.changes.is_empty() && outcome.is_partial() {
         outcome.status = if outcome.held.is_empty() { Status::Partial } else { Status::Held };

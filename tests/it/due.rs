@@ -130,8 +130,14 @@ impl Loop {
 
     /// One pass; what it asked, sorted, and how it ended.
     fn pass(&mut self) -> (String, Outcome) {
-        let world =
-            World { repository: &self.ports, sources: Some(&self.ports), registry: &self.ports, clock: &self.clock, progress: &Unseen };
+        let world = World {
+            repository: &self.ports,
+            sources: Some(&self.ports),
+            registry: &self.ports,
+            clock: &self.clock,
+            progress: &Unseen,
+            outside: None,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(pass(&world, &self.options, &mut self.memory));
         let mut asked = std::mem::take(&mut *self.ports.asked.lock().unwrap());

@@ -42,6 +42,7 @@ fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
     Ok(Options {
         only: settings::only(operator)?,
         dry_run,
+        urgent: std::collections::BTreeSet::new(),
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
         intervals: Intervals::default(),

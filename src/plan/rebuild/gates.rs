@@ -136,7 +136,8 @@ impl One<'_, '_> {
                 run: self.answers.runs.get(&self.state.name),
                 result: self.input.results.get(&lease),
                 look: if seen { &Look::Proven } else { look },
-                stopped: self.people().is_some() || self.input.snapshot.rewritten,
+                stopped: self.people().is_some() || self.input.snapshot.rewritten || self.input.offline,
+                offline: self.input.offline,
             };
             let step = record::advance(&mut self.state, &facts);
             let claimed_at = self.state.rebuild.as_ref().and_then(|rebuild| rebuild.claimed_at).unwrap_or(at);
@@ -158,7 +159,9 @@ impl One<'_, '_> {
             return None;
         }
         match rebuild.status {
-            RebuildStatus::Failed if rebuild.next_at.is_some_and(|next| at < next) => Some(Outcome::Decided(record::failed(&rebuild), None)),
+            RebuildStatus::Failed if rebuild.next_at.is_some_and(|next| at < next) => {
+                Some(Outcome::Decided(record::failed(&rebuild), None))
+            }
             RebuildStatus::Held => Some(Outcome::Decided(record::held(&rebuild), None)),
             _ => None,
         }
@@ -215,6 +218,9 @@ impl One<'_, '_> {
         if let Some(due) = due.filter(|due| !urgent && self.at() < due.at) {
             let code = if due.capped { Code::Capped } else { Code::Waiting };
             return Some(Decision::new(code, self.moves(Some(due))).until(Some(due.at)));
+        }
+        if self.input.offline {
+            return Some(Decision::new(Code::Unknown, "nobody was asked: offline"));
         }
         if let Some(decision) = self.unknown() {
             return Some(decision);
@@ -319,7 +325,8 @@ impl One<'_, '_> {
                         continue;
                     }
                 };
-                let missing: Vec<String> = wanted.iter().filter(|platform| !now.is_empty() && on(now, platform).is_none()).cloned().collect();
+                let missing: Vec<String> =
+                    wanted.iter().filter(|platform| !now.is_empty() && on(now, platform).is_none()).cloned().collect();
                 let same = match of(&built) {
                     Some(Observation::Known(before)) => wanted.iter().all(|platform| {
                         let digest = on(now, platform);
@@ -375,7 +382,7 @@ impl One<'_, '_> {
     /// What others might begin is taken back when it may not begin now. What is unknown takes nothing back.
     fn withdraw(&mut self, decision: &Decision) {
         let eligible = self.state.rebuild.as_ref().is_some_and(|rebuild| rebuild.status == RebuildStatus::Eligible);
-        if eligible && decision.code != Code::Unknown {
+        if eligible && decision.code != Code::Unknown && !self.input.offline {
             self.state.rebuild = None;
             self.reasons.push(Reason::rebuild_dropped(format!("{}: {}", decision.code.word(), decision.evidence)));
         }

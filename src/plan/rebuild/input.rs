@@ -124,6 +124,8 @@ pub struct Input<'a> {
     pub observed: &'a Observed,
     /// The random name of this process, for claims.
     pub holder: &'a str,
+    /// Nobody outside is asked, by choice: nothing begins and nothing is given up.
+    pub offline: bool,
     /// Images that people asked to rebuild now.
     pub urgent: &'a BTreeSet<ImageName>,
     /// What became of what this process sent, by key and time of the claim.

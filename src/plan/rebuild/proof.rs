@@ -1,4 +1,4 @@
-//! Whether an image contains a base: by its label, else by its lowest layers.
+//! Whether an image contains a base: by its label, else by its builder's provenance, else by its lowest layers.
 
 use super::input::BaseQuestion;
 use crate::model::contents::{BASE_DIGEST, BASE_NAME, ByPlatform, Contents, Inside};
@@ -55,6 +55,16 @@ fn on_platform(inside: &Inside, base: &BaseQuestion, platform: &str, contents: &
             return Finding::Unknown;
         }
     }
+    let made_of = |digest: &&Digest| {
+        contents.materials.contains(digest)
+            || of(digest).is_some_and(|read| contents.materials.iter().any(|material| is_manifest_of(read, material)))
+    };
+    if let Some(digest) = base.wanted.iter().find(made_of) {
+        return Finding::Proven(digest.clone());
+    }
+    if base.before.as_ref().is_some_and(|before| made_of(&before)) {
+        return Finding::NotProven;
+    }
     let is_on = |digest: &&Digest| of(digest).and_then(|read| read.get(platform)).is_some_and(|read| contents.is_on(read));
     if let Some(digest) = base.wanted.iter().find(is_on) {
         return Finding::Proven(digest.clone());
@@ -88,7 +98,10 @@ mod tests {
         for word in text.split_whitespace() {
             match word.split_once('=').unwrap() {
                 ("name", name) => out.labels.insert(BASE_NAME.into(), name.into()).map_or((), drop),
-                ("digest", letter) => out.labels.insert(BASE_DIGEST.into(), digest(letter.chars().next().unwrap()).to_string()).map_or((), drop),
+                ("digest", letter) => {
+                    out.labels.insert(BASE_DIGEST.into(), digest(letter.chars().next().unwrap()).to_string()).map_or((), drop)
+                }
+                ("materials", letters) => out.materials = letters.chars().map(digest).collect(),
                 ("manifest", letter) => out.manifest = letter.chars().next().map(digest),
                 (_, layers) => out.layers = layers.chars().map(digest).collect(),
             }
@@ -108,7 +121,8 @@ mod tests {
             let platforms = ["", "linux/arm64"].map(|platform| (platform.to_owned(), contents(text)));
             (("node-22".to_owned(), digest(letter)), BTreeMap::from(platforms))
         };
-        let bases = BTreeMap::from([read('b', "layers=12 manifest=7"), read('c', "layers=34 manifest=8"), read('d', "layers=56 manifest=9")]);
+        let bases =
+            BTreeMap::from([read('b', "layers=12 manifest=7"), read('c', "layers=34 manifest=8"), read('d', "layers=56 manifest=9")]);
         let image = image.iter().map(|(platform, text)| ((*platform).to_owned(), contents(text))).collect();
         match find(&Inside { digest: digest('a'), image, bases }, &base) {
             Finding::Proven(digest) => format!("proven {}", &digest.hex()[..1]),
@@ -129,6 +143,10 @@ mod tests {
             ("name=docker.io/library/node:22 digest=e layers=56f", "Unknown"),
             ("name=golang:1 digest=d layers=56f", "proven d"),
             ("name=golang:1 digest=d layers=9", "Unknown"),
+            ("materials=ed layers=12", "proven d"),
+            ("materials=e8 layers=12", "proven c"),
+            ("materials=eb layers=56", "NotProven"),
+            ("materials=e layers=56", "proven d"),
             ("layers=56f", "proven d"),
             ("layers=34", "proven c"),
             ("layers=12f", "NotProven"),

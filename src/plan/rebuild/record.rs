@@ -32,6 +32,8 @@ pub(super) struct Facts<'a> {
     pub(super) look: &'a Look,
     /// People, or a freeze, say that nothing more is to be begun.
     pub(super) stopped: bool,
+    /// Nobody outside is asked.
+    pub(super) offline: bool,
 }
 
 /// How it went on.
@@ -74,10 +76,10 @@ pub(super) fn advance(state: &mut ImageState, facts: &Facts<'_>) -> Step {
         return complete(state, &rebuild, facts.at, same_again);
     }
     let mut step = match facts.run {
-        Some(Observation::Known(RunFact::Failed(run, word))) => {
-            fail(&mut rebuild, facts.at, &format!("run {} ended with {word}", run.id))
-        }
-        _ if matches!(facts.result, Some(SendResult::NotTaken(fault)) if !fault.class.may_pass()) && rebuild.status == RebuildStatus::Claimed => {
+        Some(Observation::Known(RunFact::Failed(run, word))) => fail(&mut rebuild, facts.at, &format!("run {} ended with {word}", run.id)),
+        _ if matches!(facts.result, Some(SendResult::NotTaken(fault)) if !fault.class.may_pass())
+            && rebuild.status == RebuildStatus::Claimed =>
+        {
             let why = match facts.result {
                 Some(SendResult::NotTaken(fault)) => fault.text.clone(),
                 _ => String::new(),
@@ -241,7 +243,9 @@ fn claimed(rebuild: &mut Rebuild, facts: &Facts<'_>) -> Step {
             step
         }
         Some(Observation::Unknown(fault)) => unconfirmed(rebuild, facts, claimed_at, &format!("the forge did not answer: {}", fault.text)),
-        Some(Observation::Known(RunFact::Inconclusive(why))) => unconfirmed(rebuild, facts, claimed_at, &format!("the forge can't tell: {why}")),
+        Some(Observation::Known(RunFact::Inconclusive(why))) => {
+            unconfirmed(rebuild, facts, claimed_at, &format!("the forge can't tell: {why}"))
+        }
         _ => unconfirmed(rebuild, facts, claimed_at, &evidence),
     }
 }
@@ -257,7 +261,7 @@ pub(super) fn claim(rebuild: &mut Rebuild, holder: &str, at: Timestamp) {
 
 fn unconfirmed(rebuild: &mut Rebuild, facts: &Facts<'_>, since: Timestamp, why: &str) -> Step {
     let until = since.saturating_add(CONFIRM_WITHIN).unwrap_or(since);
-    if facts.at >= until {
+    if facts.at >= until && !facts.offline {
         rebuild.note = Some(format!("{why}; no proof came within a day"));
         return hold(rebuild, HeldWhy::Unconfirmed, facts.at);
     }
@@ -269,7 +273,7 @@ fn sent(rebuild: &mut Rebuild, facts: &Facts<'_>, ended_well: bool, is_new: bool
     let until = rebuild.since.saturating_add(CONFIRM_WITHIN).unwrap_or(rebuild.since);
     match facts.run {
         Some(Observation::Known(RunFact::Running(_))) => Step::stay(Decision::new(Code::Sent, run)),
-        _ if facts.at >= until => {
+        _ if facts.at >= until && !facts.offline => {
             let seen = if ended_well { "succeeded" } else { "was not seen to end" };
             rebuild.note = Some(format!("{run} {seen}, and no proof came within a day"));
             hold(rebuild, HeldWhy::Unconfirmed, facts.at)

@@ -135,7 +135,14 @@ impl Case {
     }
 
     pub fn pass_remembering(&self, options: &Options, memory: &mut Memory) -> Outcome {
-        let world = World { repository: &self.repository, sources: None, registry: &self.registry, clock: &self.clock, progress: &Unseen };
+        let world = World {
+            repository: &self.repository,
+            sources: None,
+            registry: &self.registry,
+            clock: &self.clock,
+            progress: &Unseen,
+            outside: None,
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(pass(&world, options, memory))
     }
