@@ -79,8 +79,10 @@ pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) -> 
     state.built_from.retain(|base, _| named.contains(base));
     state.unbuilt.retain(|base, _| named.contains(base));
     for name in named {
-        if state.pinned.contains(&name) {
+        // An image that names itself follows no other.
+        if state.pinned.contains(&name) || name == state.name.as_str() {
             state.unbuilt.remove(&name);
+            state.built_from.remove(&name);
             continue;
         }
         let Some(base) = Base::of(plan, input, &name) else { continue };

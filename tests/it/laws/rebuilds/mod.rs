@@ -1,0 +1,126 @@
+//! Rebuilds as a whole: random worlds with several Plimsolls, lost replies, late runs, crashes and races.
+//!
+//! `PLIMSOLL_WORLDS=20000` plays the long form; `PLIMSOLL_SEED=n` one world.
+
+mod outside;
+mod ports;
+mod simulation;
+
+use std::collections::BTreeSet;
+
+use outside::{Faults, Plan, Random, reference};
+use plimsoll::model::RebuildStatus;
+use plimsoll::model::rebuild::HeldWhy;
+use simulation::Simulation;
+
+/// Random images: each builds on base images and on images before it, so that chains and diamonds come about.
+fn plans(random: &mut Random, conclusive: bool) -> Vec<Plan> {
+    let count = 1 + random.below(5);
+    (0..count)
+        .map(|number| {
+            let mut on = BTreeSet::new();
+            for _ in 0..=random.below(2) {
+                let managed = number > 0 && random.chance(60);
+                on.insert(if managed { format!("m{}", random.below(number)) } else { format!("b{}", random.below(3)) });
+            }
+            Plan {
+                on: on.into_iter().collect(),
+                delay_hours: random.below(3) * 12,
+                prints_key: conclusive || random.chance(50),
+                gives_id: random.chance(50),
+                labels: random.chance(50),
+            }
+        })
+        .collect()
+}
+
+const STORM: Faults = Faults { read: 4, lost: 15, refused: 5, crash: 2, run: 15, switch: 60 };
+const CALM: Faults = Faults { read: 0, lost: 0, refused: 0, crash: 0, run: 0, switch: 30 };
+
+/// Plays one world: a storm, then calm, then what must hold.
+fn play(seed: u64) {
+    let mut random = Random::new(seed);
+    let conclusive = random.chance(60);
+    let plans = plans(&mut random, conclusive);
+    let processes = usize::try_from(1 + random.below(3)).unwrap();
+    let mut world = Simulation::new(seed, plans, processes);
+    world.passes();
+    world.with(|outside| outside.faults = STORM);
+    for _ in 0..4 + random.below(8) {
+        match random.below(6) {
+            0..=2 => world.with(|outside| outside.push_base(&format!("b{}", random.below(3)))),
+            3 => world.with(|outside| {
+                let base = reference(&format!("b{}", random.below(3)));
+                if !outside.dead.remove(&base) {
+                    outside.dead.insert(base);
+                }
+            }),
+            4 => world.with(|outside| outside.build(usize::try_from(random.below(outside.plans.len() as u64)).unwrap())),
+            _ => {}
+        }
+        for _ in 0..=random.below(3) {
+            world.passes();
+            let longest = if random.chance(30) { 900 } else { 12 };
+            world.wait(i64::try_from(1 + random.below(longest)).unwrap());
+        }
+        check(seed, &world);
+    }
+    world.with(|outside| {
+        outside.faults = CALM;
+        outside.dead.clear();
+    });
+    // Longer than every delay twice over, every lease and every back-off of a chain, and a day for what nobody can tell.
+    for round in 0..400 {
+        world.passes();
+        world.wait(if round % 4 == 0 { 240 } else { 5 });
+        if is_over(&world) {
+            break;
+        }
+    }
+    check(seed, &world);
+    for image in 0..world.with(|outside| outside.plans.len()) {
+        let state = world.state(image);
+        let held = state.rebuild.as_ref().filter(|rebuild| rebuild.status == RebuildStatus::Held).and_then(|rebuild| rebuild.why);
+        match held {
+            // Three attempts failed in the storm, or nobody can tell whether one was sent.
+            Some(HeldWhy::Attempts) => {}
+            Some(HeldWhy::Unconfirmed) => assert!(!conclusive || state.base_images.len() > 1, "seed {seed}: {:?}", state.rebuild),
+            _ => {
+                assert_eq!(state.rebuild, None, "seed {seed}: image{image} is not done");
+                assert!(state.unbuilt.is_empty(), "seed {seed}: image{image}: {:?}", state.unbuilt);
+            }
+        }
+    }
+    let before = (world.repository.commits(), world.with(|outside| outside.runs.len()));
+    world.passes();
+    assert_eq!((world.repository.commits(), world.with(|outside| outside.runs.len())), before, "seed {seed}: the end is no fixpoint");
+}
+
+fn is_over(world: &Simulation) -> bool {
+    (0..world.with(|outside| outside.plans.len())).all(|image| {
+        let state = world.state(image);
+        state.unbuilt.is_empty() && state.rebuild.is_none()
+    })
+}
+
+/// Law 16: no key is taken twice, whatever happened.
+fn check(seed: u64, world: &Simulation) {
+    for (key, times) in world.taken() {
+        assert!(times <= 1, "seed {seed}: {key} was taken {times} times");
+    }
+}
+
+fn worlds() -> Vec<u64> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    match number("PLIMSOLL_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(200)).collect(),
+    }
+}
+
+#[test]
+fn worlds_come_to_rest_and_nothing_is_sent_twice() {
+    for seed in worlds() {
+        play(seed);
+    }
+}
