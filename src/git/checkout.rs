@@ -3,18 +3,18 @@
 //! Everything goes through libgit2, which runs no hooks, filters or file-system monitors, so that nothing the
 //! repository's own configuration names can be started. Only `--push` runs git, and that in the mirror.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use git2::{ErrorCode, Oid, Repository as Git, StatusOptions, build::CheckoutBuilder};
+use git2::{ErrorCode, Oid, Repository as Git};
 
 use super::command::GitProgram;
+use super::desk;
 use super::mirror::Mirror;
+use super::move_branch::{finish, move_branch};
 use super::objects::{self, commit_id, fault, oid};
 use super::push::push;
 use super::sign::{self, SigningKey};
-use super::unfinished;
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
@@ -36,11 +36,11 @@ pub(super) struct Checkout {
 }
 
 /// Where the record goes.
-struct Destination {
+pub(super) struct Destination {
     /// `None`: HEAD is detached and no branch was named.
-    branch: Option<BranchName>,
+    pub(super) branch: Option<BranchName>,
     /// The branch is the one that is checked out.
-    checked_out: bool,
+    pub(super) checked_out: bool,
 }
 
 impl Checkout {
@@ -71,6 +71,7 @@ impl Checkout {
     }
 
     fn look(&self, git: &Git) -> Result<Snapshot, Fault> {
+        desk::clear(git);
         if let Err(fault) = finish(git) {
             tracing::warn!(%fault, "a killed run did not bring its files along, and they can't be brought along now");
         }
@@ -149,91 +150,12 @@ fn head_branch(git: &Git) -> Option<BranchName> {
     BranchName::parse(target.strip_prefix("refs/heads/")?).ok()
 }
 
-fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> {
+pub(super) fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> {
     match git.find_reference(&branch.full()).and_then(|reference| reference.peel_to_commit()) {
         Ok(commit) => Ok(Some(commit.id())),
         Err(error) if error.code() == ErrorCode::NotFound || error.code() == ErrorCode::UnbornBranch => Ok(None),
         Err(error) => Err(fault(&error)),
     }
-}
-
-/// Moves the branch by compare-and-swap, and brings a clean work tree along as `git merge --ff-only` would.
-fn move_branch(git: &Git, destination: &Destination, proposal: &Proposal, commit: Oid) -> Result<Publication, Fault> {
-    let Some(branch) = &destination.branch else {
-        return Ok(Publication::Declined("HEAD is detached; name a branch with --branch".to_owned()));
-    };
-    let expected = proposal.parent.as_ref().map(|id| oid(id.as_str())).transpose()?;
-    if tip(git, branch)? != expected {
-        return Ok(Publication::Moved);
-    }
-    if destination.checked_out
-        && !git.is_bare()
-        && let Some(path) = dirt(git, proposal)?
-    {
-        return Ok(Publication::Declined(format!("the work tree has changes of its own ({path}); commit or stash them")));
-    }
-    let brings_along = destination.checked_out && !git.is_bare();
-    if brings_along {
-        unfinished::begin(git, commit)?;
-    }
-    let message = "plimsoll: record";
-    let moved = match expected {
-        Some(expected) => git.reference_matching(&branch.full(), commit, true, expected, message).map(drop),
-        None => git.reference(&branch.full(), commit, false, message).map(drop),
-    };
-    match moved {
-        Ok(()) => {}
-        Err(error) if matches!(error.code(), ErrorCode::Modified | ErrorCode::Exists | ErrorCode::Locked) => return Ok(Publication::Moved),
-        Err(error) => return Err(fault(&error)),
-    }
-    if brings_along {
-        bring_along(git, &proposal.files.keys().collect())?;
-        unfinished::end(git);
-    }
-    Ok(Publication::Published(commit_id(commit)?))
-}
-
-/// A path that stands in the way: a change of tracked files, or an untracked file where we would write.
-fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
-    // A loop has the repository open while people stage and commit: the index it knows is of another time.
-    git.index().and_then(|mut index| index.read(true)).map_err(|error| fault(&error))?;
-    let mut options = StatusOptions::new();
-    options.include_untracked(true).recurse_untracked_dirs(true).include_ignored(false).exclude_submodules(true).no_refresh(true);
-    let statuses = git.statuses(Some(&mut options)).map_err(|error| fault(&error))?;
-    for entry in statuses.iter() {
-        let path = String::from_utf8_lossy(entry.path_bytes()).into_owned();
-        if !entry.status().is_wt_new() || proposal.files.contains_key(&path) {
-            return Ok(Some(crate::base::fault::foreign(&path)));
-        }
-    }
-    // Ignored files are no change to git, and still somebody's.
-    let root = git.workdir().map(Path::to_owned).unwrap_or_default();
-    let index = git.index().map_err(|error| fault(&error))?;
-    let blocked = proposal.files.iter().find(|(path, content)| {
-        content.is_some() && index.get_path(Path::new(path), 0).is_none() && root.join(path).symlink_metadata().is_ok()
-    });
-    Ok(blocked.map(|(path, _)| path.clone()))
-}
-
-/// Brings along what a killed run left behind.
-fn finish(git: &Git) -> Result<(), Fault> {
-    let paths = unfinished::paths(git)?;
-    if !paths.is_empty() {
-        bring_along(git, &paths.iter().collect())?;
-        unfinished::end(git);
-    }
-    Ok(())
-}
-
-/// Writes exactly our paths into index and work tree.
-fn bring_along(git: &Git, paths: &BTreeSet<&String>) -> Result<(), Fault> {
-    let head = git.head().and_then(|head| head.peel_to_tree()).map_err(|error| fault(&error))?;
-    let mut checkout = CheckoutBuilder::new();
-    checkout.force().disable_filters(true).remove_untracked(false).disable_pathspec_match(true);
-    for path in paths {
-        checkout.path(path);
-    }
-    git.checkout_tree(head.as_object(), Some(&mut checkout)).map_err(|error| fault(&error))
 }
 
 /// Where a branch is pushed to: its address, its name there, and the honoured part of the configuration.

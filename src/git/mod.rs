@@ -3,7 +3,9 @@
 mod checkout;
 mod command;
 mod create;
+mod desk;
 mod mirror;
+mod move_branch;
 mod objects;
 mod pack;
 mod push;
