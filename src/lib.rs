@@ -3,6 +3,7 @@
 pub mod base;
 pub mod cli;
 pub mod folder;
+pub mod forge;
 pub mod format;
 pub mod git;
 pub mod model;

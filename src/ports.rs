@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::base::Fault;
-use crate::model::{BlobId, CommitId, Digest, ImageReference, RepoPath, Snapshot};
+use crate::model::{BlobId, CommitId, Digest, ImageReference, Provider, RepoPath, Snapshot};
 
 /// A boxed future, so that the traits stay object-safe.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -108,6 +108,17 @@ pub struct SourceBranch {
     pub url: String,
     /// The branch; `None` is the remote's default.
     pub branch: Option<String>,
+    /// The forge that has it, which may be asked by API instead.
+    pub forge: Option<ForgeRepo>,
+}
+
+/// A repository as its forge names it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ForgeRepo {
+    /// GitHub or GitLab.
+    pub provider: Provider,
+    /// `owner/name`; on GitLab with groups.
+    pub repo: String,
 }
 
 /// A file read from a source repository.

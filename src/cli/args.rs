@@ -237,6 +237,9 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "KEY", env = "PLIMSOLL_SIGNING_KEY")]
     pub(super) signing_key: Option<String>,
 
+    #[command(flatten)]
+    pub(super) forges: ForgeArgs,
+
     /// Operator file with these options as keys [default: plimsoll/operator.yaml in the user's configuration directory].
     #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_OPERATOR_FILE")]
     pub(super) operator_file: Option<PathBuf>,
@@ -260,4 +263,37 @@ pub(super) struct OperatorArgs {
     /// Say only what went wrong.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
+}
+
+/// How forges are asked. Without a credential their repositories are read by git, and nothing is dispatched.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Operator options")]
+pub(super) struct ForgeArgs {
+    /// GitHub's API; `https://HOST/api/v3` for a server of one's own.
+    #[arg(long, global = true, value_name = "URL", env = "PLIMSOLL_GITHUB_API", default_value = "https://api.github.com")]
+    pub(super) github_api: String,
+
+    /// A file that holds a token for GitHub; or put the token into `PLIMSOLL_GITHUB_TOKEN`.
+    #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_GITHUB_TOKEN_FILE")]
+    pub(super) github_token_file: Option<PathBuf>,
+
+    /// Ask GitHub as this App, by its id or client id, instead of with a token.
+    #[arg(long, global = true, value_name = "ID", env = "PLIMSOLL_GITHUB_APP_ID")]
+    pub(super) github_app_id: Option<String>,
+
+    /// The App's private key, a PEM file.
+    #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_GITHUB_APP_KEY")]
+    pub(super) github_app_key: Option<PathBuf>,
+
+    /// The App's installation [default: the one that sees the repository].
+    #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_GITHUB_INSTALLATION_ID")]
+    pub(super) github_installation_id: Option<u64>,
+
+    /// GitLab's API; `https://HOST/api/v4` for a server of one's own.
+    #[arg(long, global = true, value_name = "URL", env = "PLIMSOLL_GITLAB_API", default_value = "https://gitlab.com/api/v4")]
+    pub(super) gitlab_api: String,
+
+    /// A file that holds a token for GitLab; or put the token into `PLIMSOLL_GITLAB_TOKEN`.
+    #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_GITLAB_TOKEN_FILE")]
+    pub(super) gitlab_token_file: Option<PathBuf>,
 }

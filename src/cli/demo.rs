@@ -83,6 +83,7 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
     let world = World {
         repository: repository.as_ref(),
         sources: None,
+        forge: None,
         registry: &client,
         clock: &clock,
         progress: &Line::new(true),

@@ -1,11 +1,13 @@
 //! Arguments resolved: environment, defaults and words checked, nothing left to guess.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::OperatorArgs;
 use crate::base::{Class, Fault, Secret};
+use crate::forge::github::GithubCredential;
+use crate::forge::{self, App, ForgeOptions};
 use crate::git::{GitCredentials, GitProgram};
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::model::{Delay, ImageName};
@@ -16,6 +18,8 @@ use crate::registry::RegistryOptions;
 const CONNECT: Duration = Duration::from_secs(5);
 /// One answer of a registry may take this long, from first byte to last.
 const TOTAL: Duration = Duration::from_secs(30);
+/// One answer of a forge may take this long: less than what must be left of a claim's lease when it is sent.
+const FORGE: Duration = Duration::from_secs(30);
 
 /// Shortest interval of the loop.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -108,16 +112,46 @@ fn pairs(option: &str, wanted: &str, texts: &[String]) -> Result<Vec<(String, St
 
 /// The token for the config repository's host, from a variable or a file, never from an argument.
 pub(super) fn git_token(operator: &OperatorArgs) -> Result<Option<Secret>, Fault> {
-    if let Some(path) = &operator.git_token_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Fault::new(Class::Config, format!("--git-token-file {}: {error}", path.display())))?;
-        let text = text.trim();
-        if text.is_empty() {
-            return Err(Fault::new(Class::Config, format!("--git-token-file {}: the file is empty", path.display())));
-        }
-        return Ok(Some(Secret::new(text)));
+    secret("--git-token-file", operator.git_token_file.as_deref(), "PLIMSOLL_GIT_TOKEN")
+}
+
+/// A secret from a file, else from a variable; never from an argument.
+fn secret(option: &str, file: Option<&Path>, variable: &str) -> Result<Option<Secret>, Fault> {
+    let Some(path) = file else {
+        return Ok(std::env::var(variable).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).map(Secret::new));
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| Fault::new(Class::Config, format!("{option} {}: {error}", path.display())))?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Fault::new(Class::Config, format!("{option} {}: the file is empty", path.display())));
     }
-    Ok(std::env::var("PLIMSOLL_GIT_TOKEN").ok().filter(|token| !token.is_empty()).map(Secret::new))
+    Ok(Some(Secret::new(text)))
+}
+
+/// How forges are asked.
+pub(super) fn forges(operator: &OperatorArgs, cache: &Path) -> Result<ForgeOptions, Fault> {
+    let args = &operator.forges;
+    let token = secret("--github-token-file", args.github_token_file.as_deref(), "PLIMSOLL_GITHUB_TOKEN")?;
+    let app = match (&args.github_app_id, &args.github_app_key) {
+        (Some(id), Some(file)) => secret("--github-app-key", Some(file), "")?
+            .map(|key| App::new(id, &key, args.github_installation_id).map_err(|fault| fault.of("--github-app-key")))
+            .transpose()?,
+        (None, None) if args.github_installation_id.is_none() => None,
+        _ => return Err(Fault::new(Class::Config, "a GitHub App needs both --github-app-id and --github-app-key")),
+    };
+    if token.is_some() && app.is_some() {
+        return Err(
+            Fault::new(Class::Config, "there are a token and an App for GitHub").hint("give one of them: it decides whose rights count")
+        );
+    }
+    Ok(ForgeOptions {
+        github_api: forge::api("--github-api", &args.github_api)?,
+        github: app.map(GithubCredential::App).or(token.map(GithubCredential::Token)),
+        gitlab_api: forge::api("--gitlab-api", &args.gitlab_api)?,
+        gitlab: secret("--gitlab-token-file", args.gitlab_token_file.as_deref(), "PLIMSOLL_GITLAB_TOKEN")?,
+        cache: cache.to_owned(),
+        deadline: FORGE,
+    })
 }
 
 /// The token as git gets it: bound to the config repository's origin.

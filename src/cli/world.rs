@@ -11,17 +11,20 @@ use super::clock::SystemClock;
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
+use crate::forge::{ForgeSources, Forges};
 use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
-use crate::ports::{Registry, Repository};
-use crate::reconcile::World;
+use crate::ports::Repository;
+use crate::reconcile::{Outside, World};
 use crate::registry::{Offline, RegistryClient};
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
     repository: Box<dyn Repository>,
-    sources: Option<GitSources>,
-    registry: Box<dyn Registry>,
+    sources: Option<ForgeSources>,
+    forges: Option<Forges>,
+    registry: Option<RegistryClient>,
+    holder: String,
     clock: SystemClock,
     progress: Line,
 }
@@ -45,10 +48,13 @@ impl Owned {
             signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
             program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
         })?;
-        let registry: Box<dyn Registry> =
-            if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
-        let sources = (!operator.offline).then(|| GitSources::new(program, &cache));
-        Ok(Self { repository, sources, registry, clock: SystemClock::new(), progress: Line::new(operator.quiet) })
+        let registry = if operator.offline { None } else { Some(RegistryClient::new(settings::registry(operator)?)?) };
+        // Their options are checked even when nobody is asked.
+        let forges = Forges::new(&settings::forges(operator, &cache)?);
+        let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
+        let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
+        let (clock, progress) = (SystemClock::new(), Line::new(operator.quiet));
+        Ok(Self { repository, sources, forges, registry, holder: holder(), clock, progress })
     }
 
     /// As one pass sees it.
@@ -56,12 +62,21 @@ impl Owned {
         World {
             repository: self.repository.as_ref(),
             sources: self.sources.as_ref().map(|sources| sources as _),
-            registry: self.registry.as_ref(),
+            forge: self.forges.as_ref().map(|forges| forges as _),
+            registry: self.registry.as_ref().map_or(&Offline as _, |client| client as _),
             clock: &self.clock,
             progress: &self.progress,
-            outside: None,
+            outside: self.registry.as_ref().map(|client| Outside { images: client, holder: &self.holder }),
         }
     }
+}
+
+/// A name for this process that no other has: claims are made under it. The standard library's hash keys come from
+/// the system's random numbers.
+fn holder() -> String {
+    use std::hash::BuildHasher;
+    let hash = |part: u8| std::hash::RandomState::new().hash_one(part);
+    format!("{:016x}{:016x}", hash(0), hash(1))
 }
 
 /// The repository's address as it may be shown: a path, or a URL without user and query.

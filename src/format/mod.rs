@@ -8,4 +8,5 @@ pub mod schema;
 pub mod settings;
 pub mod state_file;
 mod tag_policy;
+pub mod workflow_file;
 pub mod yaml;

@@ -4,24 +4,27 @@ use std::collections::BTreeMap;
 
 use super::effects::Outside;
 use super::observe::join_all;
+use super::pass::World;
 use crate::base::{Class, Fault};
 use crate::model::contents::ByPlatform;
 use crate::model::{Build, Contents, Digest, Entry, ImageReference, Inside, Trigger};
 use crate::plan::rebuild::{Answers, BaseQuestion, Finding, InsideQuestion, Questions, RunFact, RunName, RunQuestion, find};
 use crate::plan::{Desired, Observation};
-use crate::ports::forge::{Found, Run, RunStatus, Workflow};
+use crate::ports::forge::{Forge, Found, Run, RunStatus, Workflow};
 use crate::ports::images::ImageFacts;
 
 /// How many digests of one base are read at most to find the one that an image was built from.
 const DIGESTS: usize = 4;
 
 /// Asks everything at once; the clients bound how much is on its way.
-pub(super) async fn ask(outside: Option<Outside<'_>>, desired: &Desired, questions: &Questions) -> Answers {
+pub(super) async fn ask(world: &World<'_>, desired: &Desired, questions: &Questions) -> Answers {
+    let outside = world.outside;
     let runs = questions.runs.iter().map(|question| async move {
-        let answer = match (outside, desired.entries.get(&question.image).and_then(Entry::build).and_then(workflow)) {
-            (None, _) => Err(offline()),
+        let answer = match (world.forge, desired.entries.get(&question.image).and_then(Entry::build).and_then(workflow)) {
+            (None, _) if outside.is_none() => Err(offline()),
+            (None, _) => Err(Fault::new(Class::Denied, "there is no credential for its forge")),
             (_, None) => Err(Fault::new(Class::Config, format!("the entry of {} names no workflow any more", question.image))),
-            (Some(outside), Some(workflow)) => run(outside, &workflow, question).await,
+            (Some(forge), Some(workflow)) => run(forge, &workflow, question).await,
         };
         (question.image.clone(), Observation::from(answer))
     });
@@ -61,11 +64,11 @@ pub(super) fn workflow(build: &Build) -> Option<Workflow> {
     })
 }
 
-async fn run(outside: Outside<'_>, workflow: &Workflow, question: &RunQuestion) -> Result<RunFact, Fault> {
+async fn run(forge: &dyn Forge, workflow: &Workflow, question: &RunQuestion) -> Result<RunFact, Fault> {
     if let Some(id) = &question.run {
-        return outside.forge.run(workflow, id).await.map(fact);
+        return forge.run(workflow, id).await.map(fact);
     }
-    Ok(match outside.forge.find(workflow, &question.key, question.since).await? {
+    Ok(match forge.find(workflow, &question.key, question.since).await? {
         Found::Run(run) => fact(run),
         Found::Absent => RunFact::Absent,
         Found::Inconclusive(why) => RunFact::Inconclusive(why),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::plan::rebuild::SendResult;
-use crate::ports::forge::Forge;
 use crate::ports::images::Images;
 
 /// The outside beyond git and tags: only there when somebody may be asked.
@@ -14,8 +13,6 @@ use crate::ports::images::Images;
 pub struct Outside<'a> {
     /// What registries tell beside digests.
     pub images: &'a dyn Images,
-    /// Forges.
-    pub forge: &'a dyn Forge,
     /// The random name of this process, for claims.
     pub holder: &'a str,
 }

@@ -12,6 +12,7 @@ pub mod outcome;
 pub mod pass;
 mod read;
 mod send;
+mod workflows;
 
 pub use due::Intervals;
 pub use effects::{Effect, EffectStatus, Outside};

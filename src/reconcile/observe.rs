@@ -12,7 +12,7 @@ use crate::model::remote_url::RemoteUrl;
 use crate::model::{CommitId, Digest, ImageName, ImageReference, RepoPath};
 use crate::plan::observed::DockerfileFact;
 use crate::plan::{Desired, Observation};
-use crate::ports::{Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
+use crate::ports::{ForgeRepo, Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
 
 /// Largest Dockerfile, in bytes.
 const DOCKERFILE_LIMIT: u64 = 1 << 20;
@@ -41,7 +41,9 @@ pub(super) fn source_branch(build: &Build) -> Result<Option<SourceBranch>, Fault
         Provider::Git => repo.to_owned(),
     };
     RemoteUrl::parse(&url)?;
-    Ok(Some(SourceBranch { url, branch: build.source.branch.clone() }))
+    let provider = build.source.provider;
+    let forge = matches!(provider, Provider::Github | Provider::Gitlab).then(|| ForgeRepo { provider, repo: repo.to_owned() });
+    Ok(Some(SourceBranch { url, branch: build.source.branch.clone(), forge }))
 }
 
 /// Whether the Dockerfile of `name` is in a source repository.

@@ -15,10 +15,12 @@ use super::observe;
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
 use super::send;
+use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
 use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild};
+use crate::ports::forge::Forge;
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
 
@@ -31,13 +33,15 @@ pub struct World<'a> {
     pub repository: &'a dyn Repository,
     /// Source repositories; `None` when offline.
     pub sources: Option<&'a dyn Sources>,
+    /// Forges; `None` when offline, or without a credential for any.
+    pub forge: Option<&'a dyn Forge>,
     /// Registries.
     pub registry: &'a dyn Registry,
     /// Time.
     pub clock: &'a dyn Clock,
     /// Whoever watches.
     pub progress: &'a dyn Progress,
-    /// Forges, and what registries tell beside digests; `None` when offline.
+    /// What registries tell beside digests, and who we are; `None` when offline.
     pub outside: Option<Outside<'a>>,
 }
 
@@ -245,17 +249,20 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
         observed: &observed,
         holder: world.outside.map_or("", |outside| outside.holder),
         offline: world.outside.is_none(),
+        forge: world.forge.is_some(),
+        engine: false,
         urgent: &options.urgent,
         results: &memory.claims.results,
     };
     let questions = rebuild::questions(&mut plan, &rebuilds);
-    let answers = ask::ask(world.outside, &desired, &questions).await;
+    let answers = ask::ask(world, &desired, &questions).await;
     rebuild::decide(&mut plan, &rebuilds, &answers);
     let (documents, faults) =
         render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
     let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
+    diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
     diagnostics.extend(recorded.diagnostics);
     diagnostics.extend(plan.diagnostics.iter().cloned());
     diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));

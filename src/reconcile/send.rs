@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::ask::workflow;
-use super::effects::{Claims, Effect, EffectStatus, Outside};
+use super::effects::{Claims, Effect, EffectStatus};
 use super::pass::World;
 use crate::base::{Class, Fault};
 use crate::format::state_file;
@@ -19,7 +19,7 @@ use crate::model::rebuild::{CONFIRM_WITHIN, LEASE, LEAST_LEASE, Rebuild, Rebuild
 use crate::model::{Entry, ImageName, ImageState, Subject, Trigger};
 use crate::plan::rebuild::{Send, SendResult};
 use crate::plan::{Desired, Plan};
-use crate::ports::forge::{Dispatch, Found, Sent, Workflow};
+use crate::ports::forge::{Dispatch, Forge, Found, Sent, Workflow};
 
 /// Longest text that is sent as the reason, in characters.
 const LONGEST_REASON: usize = 200;
@@ -29,7 +29,7 @@ const LONGEST_REASON: usize = 200;
 pub(super) async fn send(world: &World<'_>, desired: &Desired, plan: &Plan, claims: &mut Claims, now: Duration) -> Vec<Effect> {
     let at_claim = |send: &&Send| plan.images.get(&send.image).and_then(|state| state.rebuild.as_ref()).is_some();
     let sends: Vec<&Send> = plan.sends.iter().filter(at_claim).collect();
-    let Some(outside) = world.outside.filter(|_| !sends.is_empty()) else { return Vec::new() };
+    let Some(forge) = world.forge.filter(|_| !sends.is_empty()) else { return Vec::new() };
     for send in &sends {
         claims.began.entry((send.key.clone(), send.claimed_at)).or_insert(now);
     }
@@ -44,7 +44,7 @@ pub(super) async fn send(world: &World<'_>, desired: &Desired, plan: &Plan, clai
     world.progress.begin("sending rebuilds", Some(sends.len() as u64));
     for send in sends {
         let (status, reason) = match recorded.get(&send.image) {
-            Some(state) => one(world, outside, desired, send, state, claims).await,
+            Some(state) => one(world, forge, desired, send, state, claims).await,
             None => (EffectStatus::NotSent, "the branch no longer shows the claim".to_owned()),
         };
         out.push(effect(send, desired, status, reason));
@@ -91,7 +91,7 @@ fn is_ours(world: &World<'_>, rebuild: &Rebuild, send: &Send) -> bool {
 
 async fn one(
     world: &World<'_>,
-    outside: Outside<'_>,
+    forge: &dyn Forge,
     desired: &Desired,
     send: &Send,
     state: &ImageState,
@@ -105,7 +105,7 @@ async fn one(
     let lease = (send.key.clone(), send.claimed_at);
     let taken_over = rebuild.taken_from.is_some();
     let since = if taken_over { send.claimed_at.saturating_sub(CONFIRM_WITHIN).unwrap_or(send.claimed_at) } else { send.claimed_at };
-    match outside.forge.find(&workflow, &send.key, since).await {
+    match forge.find(&workflow, &send.key, since).await {
         // A branch that was rewritten, or a process that died, may have forgotten that it was sent.
         Ok(Found::Run(run)) => {
             let reason = format!("run {} has this key", run.id);
@@ -124,7 +124,7 @@ async fn one(
     // Whatever happens from here on, it may have been sent.
     claims.results.insert(lease.clone(), SendResult::Lost);
     claims.news = true;
-    let (result, told) = match outside.forge.dispatch(&dispatch).await {
+    let (result, told) = match forge.dispatch(&dispatch).await {
         Ok(Sent::Run(id)) => {
             let reason = format!("run {id}");
             (SendResult::Run(id), (EffectStatus::Sent, reason))

@@ -43,8 +43,15 @@ pub(super) fn validate(context: &Context, args: &DirectoryArgs) -> Result<u8, Fa
 
 fn drafted(directory: &Path) -> Result<pass::Drafted, Fault> {
     let folder = Folder::open(directory)?;
-    let world =
-        World { repository: &folder, sources: None, registry: &Offline, clock: &Standing, progress: &Line::new(true), outside: None };
+    let world = World {
+        repository: &folder,
+        sources: None,
+        forge: None,
+        registry: &Offline,
+        clock: &Standing,
+        progress: &Line::new(true),
+        outside: None,
+    };
     runtime()?.block_on(pass::drafted(&world, &Options::default()))
 }
 

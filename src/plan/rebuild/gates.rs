@@ -222,6 +222,13 @@ impl One<'_, '_> {
         if self.input.offline {
             return Some(Decision::new(Code::Unknown, "nobody was asked: offline"));
         }
+        match self.build.rebuilt_by() {
+            Trigger::Github | Trigger::Gitlab if !self.input.forge => {
+                return Some(Decision::new(Code::NoCredential, self.build.source.provider.word()));
+            }
+            Trigger::Docker if !self.input.engine => return Some(Decision::new(Code::NoEngine, "`trigger: docker`")),
+            _ => {}
+        }
         if let Some(decision) = self.unknown() {
             return Some(decision);
         }

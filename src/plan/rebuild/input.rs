@@ -126,6 +126,10 @@ pub struct Input<'a> {
     pub holder: &'a str,
     /// Nobody outside is asked, by choice: nothing begins and nothing is given up.
     pub offline: bool,
+    /// Forges may be asked and sent to.
+    pub forge: bool,
+    /// There is an engine to build on.
+    pub engine: bool,
     /// Images that people asked to rebuild now.
     pub urgent: &'a BTreeSet<ImageName>,
     /// What became of what this process sent, by key and time of the claim.

@@ -138,6 +138,7 @@ impl Case {
         let world = World {
             repository: &self.repository,
             sources: None,
+            forge: None,
             registry: &self.registry,
             clock: &self.clock,
             progress: &Unseen,

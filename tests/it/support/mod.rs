@@ -1,6 +1,10 @@
 //! What end-to-end tests share: the real program, real git remotes and registries, and where parts are found.
 
+pub(crate) mod forge;
+pub(crate) mod github;
+pub(crate) mod gitlab;
 pub(crate) mod http_git;
+pub(crate) mod loopback_http;
 pub(crate) mod parts;
 pub(crate) mod processes;
 pub(crate) mod program;

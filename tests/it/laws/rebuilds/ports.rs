@@ -12,7 +12,9 @@ use plimsoll::base::{Class, Fault};
 use plimsoll::model::{BlobId, CommitId, Digest, ImageReference, RepoPath, Snapshot};
 use plimsoll::ports::forge::{Dispatch, Forge, Found, PullRequest, Run, Sent, Workflow, WorkflowFacts};
 use plimsoll::ports::images::{ImageFacts, Images, Look, Material};
-use plimsoll::ports::{Answer, Clock, CommitFacts, Listing, Proposal, Publication, Registry, Repository, SourceAnswer, SourceBranch, SourceFile, Sources};
+use plimsoll::ports::{
+    Answer, Clock, CommitFacts, Listing, Proposal, Publication, Registry, Repository, SourceAnswer, SourceBranch, SourceFile, Sources,
+};
 
 use super::super::fake::FakeRepository;
 use super::outside::{Outside, SimRun, at};
@@ -105,7 +107,12 @@ impl Repository for Ports<'_> {
             }
             let answer = self.repository.publish(proposal).await;
             // It landed, and nobody told us.
-            if lost { Err(Fault::new(Class::Transient, "the push got no answer")) } else { self.turn().await; answer }
+            if lost {
+                Err(Fault::new(Class::Transient, "the push got no answer"))
+            } else {
+                self.turn().await;
+                answer
+            }
         })
     }
 }
@@ -124,7 +131,10 @@ impl Sources for Ports<'_> {
                 if on.is_empty() { "FROM scratch\n".to_owned() } else { on.iter().enumerate().map(stage).collect() }
             });
             let commit = CommitId::parse(&"1".repeat(40)).unwrap();
-            Ok(paths.iter().map(|path| (path.clone(), Ok(SourceFile { commit: commit.clone(), content: lines.clone().into_bytes() }))).collect())
+            Ok(paths
+                .iter()
+                .map(|path| (path.clone(), Ok(SourceFile { commit: commit.clone(), content: lines.clone().into_bytes() })))
+                .collect())
         })
     }
 }
@@ -224,7 +234,8 @@ impl Forge for Ports<'_> {
         Box::pin(async move {
             Self::read(self).await?;
             let index: usize = id.parse().unwrap();
-            self.outside(|outside| outside.runs.get(index).map(|run| seen(index, run))).ok_or_else(|| Fault::new(Class::Missing, "no such run"))
+            self.outside(|outside| outside.runs.get(index).map(|run| seen(index, run)))
+                .ok_or_else(|| Fault::new(Class::Missing, "no such run"))
         })
     }
 

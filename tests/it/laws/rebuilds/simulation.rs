@@ -90,8 +90,16 @@ impl Simulation {
         for (process, ports) in processes.iter_mut().zip(&ports) {
             let options = &self.options;
             running.push(Some(Box::pin(async move {
-                let outside = plimsoll::reconcile::Outside { images: ports, forge: ports, holder: &process.holder };
-                let world = World { repository: ports, sources: Some(ports), registry: ports, clock: ports, progress: &Unseen, outside: Some(outside) };
+                let outside = plimsoll::reconcile::Outside { images: ports, holder: &process.holder };
+                let world = World {
+                    repository: ports,
+                    sources: Some(ports),
+                    forge: Some(ports),
+                    registry: ports,
+                    clock: ports,
+                    progress: &Unseen,
+                    outside: Some(outside),
+                };
                 pass(&world, options, &mut process.memory).await
             })));
         }
