@@ -28,6 +28,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Show what a pass would change and why; exit 2 when there is something.
     Plan(PlanArgs),
+    /// Rebuild an image when it is due, or now; exit 4 when it can't be.
+    Rebuild(RebuildArgs),
     /// Check the config files of a directory; exit 3 on any error.
     Validate(DirectoryArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
@@ -52,6 +54,17 @@ pub(super) struct RunArgs {
     /// Plan, show, and change nothing.
     #[arg(long, env = "PLIMSOLL_DRY_RUN")]
     pub(super) dry_run: bool,
+}
+
+/// Options of `rebuild`.
+#[derive(Debug, Args)]
+pub(super) struct RebuildArgs {
+    /// The image: the `name` of its entry.
+    pub(super) image: String,
+
+    /// An urgent fix: skip the delay. Holds, freezes and claims stand.
+    #[arg(long)]
+    pub(super) now: bool,
 }
 
 /// Options of `plan`.

@@ -7,6 +7,7 @@ mod demo;
 mod inspect_args;
 mod operator_file;
 mod output;
+mod loopback;
 mod progress;
 mod settings;
 mod world;

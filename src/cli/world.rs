@@ -7,25 +7,43 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::args::OperatorArgs;
-use super::clock::SystemClock;
+use super::clock::{FileClock, SystemClock};
+use super::loopback::{self, LoopbackOnly};
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
 use crate::forge::{ForgeSources, Forges};
 use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
-use crate::ports::Repository;
+use crate::ports::images::Images;
+use crate::ports::{Clock, Registry, Repository};
 use crate::reconcile::{Outside, World};
 use crate::registry::{Offline, RegistryClient};
+
+/// A client of registries under both of its ports.
+trait Client: Registry + Images {
+    fn registry(&self) -> &dyn Registry;
+    fn images(&self) -> &dyn Images;
+}
+
+impl<T: Registry + Images> Client for T {
+    fn registry(&self) -> &dyn Registry {
+        self
+    }
+
+    fn images(&self) -> &dyn Images {
+        self
+    }
+}
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
     repository: Box<dyn Repository>,
     sources: Option<ForgeSources>,
     forges: Option<Forges>,
-    registry: Option<RegistryClient>,
+    client: Option<Box<dyn Client>>,
     holder: String,
-    clock: SystemClock,
+    clock: Box<dyn Clock>,
     progress: Line,
 }
 
@@ -48,13 +66,25 @@ impl Owned {
             signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
             program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
         })?;
-        let registry = if operator.offline { None } else { Some(RegistryClient::new(settings::registry(operator)?)?) };
+        let test_clock = FileClock::from_environment();
+        if test_clock.is_some() {
+            loopback::check(&operator.repo)?;
+            loopback::check(&operator.forges.github_api)?;
+        }
+        let client: Option<Box<dyn Client>> = match (operator.offline, RegistryClient::new(settings::registry(operator)?)?) {
+            (true, _) => None,
+            (false, client) if test_clock.is_some() => Some(Box::new(LoopbackOnly(client))),
+            (false, client) => Some(Box::new(client)),
+        };
+        let clock: Box<dyn Clock> = match test_clock {
+            Some(clock) => Box::new(clock),
+            None => Box::new(SystemClock::new()),
+        };
         // Their options are checked even when nobody is asked.
         let forges = Forges::new(&settings::forges(operator, &cache)?);
         let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
         let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
-        let (clock, progress) = (SystemClock::new(), Line::new(operator.quiet));
-        Ok(Self { repository, sources, forges, registry, holder: holder(), clock, progress })
+        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress: Line::new(operator.quiet) })
     }
 
     /// As one pass sees it.
@@ -63,10 +93,10 @@ impl Owned {
             repository: self.repository.as_ref(),
             sources: self.sources.as_ref().map(|sources| sources as _),
             forge: self.forges.as_ref().map(|forges| forges as _),
-            registry: self.registry.as_ref().map_or(&Offline as _, |client| client as _),
-            clock: &self.clock,
+            registry: self.client.as_ref().map_or(&Offline as _, |client| client.registry()),
+            clock: self.clock.as_ref(),
             progress: &self.progress,
-            outside: self.registry.as_ref().map(|client| Outside { images: client, holder: &self.holder }),
+            outside: self.client.as_ref().map(|client| Outside { images: client.images(), holder: &self.holder }),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod dockerfile;
 mod fields;
+pub mod freeze_yaml;
 pub mod head;
 pub mod images_yaml;
 pub mod schema;

@@ -5,8 +5,9 @@ use super::fields::Fields;
 use super::yaml::{self, Limits};
 use crate::model::{Diagnostic, Place, RepoSettings, Severity};
 
-const KEYS: [&str; 3] = ["commit", "approvals", "kargo"];
+const KEYS: [&str; 4] = ["commit", "approvals", "kargo", "rebuild"];
 const COMMIT_KEYS: [&str; 3] = ["author", "email", "subject"];
+const REBUILD_KEYS: [&str; 1] = ["maxConcurrent"];
 const KARGO_KEYS: [&str; 4] = ["enabled", "project", "interval", "baseInterval"];
 
 /// Reads the settings, or says why they can't be used.
@@ -46,6 +47,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(RepoSettings, Vec<Diagnostic>),
     }
     read_commit(&mut fields, &mut settings);
     read_kargo(&mut fields, &mut settings);
+    read_rebuild(&mut fields, &mut settings);
     if fields.failed { Err(out) } else { Ok((settings, out)) }
 }
 
@@ -61,6 +63,20 @@ fn read_commit(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
         } else {
             text.clone_into(target);
         }
+    }
+    fields.failed |= child.failed;
+}
+
+fn read_rebuild(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
+    let Some((map, at)) = fields.map("rebuild") else { return };
+    let mut child = fields.child(at, map);
+    child.unknown_keys(&REBUILD_KEYS);
+    let number = child.parsed("maxConcurrent", "bad-number", |text| match text.parse() {
+        Ok(number @ 1..=1000) => Ok(number),
+        _ => Err("a number from 1 to 1000"),
+    });
+    if let Some(number) = number {
+        settings.rebuild.max_concurrent = number;
     }
     fields.failed |= child.failed;
 }
@@ -105,6 +121,7 @@ mod tests {
         assert_eq!(schema::keys::<schema::Settings>(), sorted(&KEYS));
         assert_eq!(schema::keys::<schema::Commit>(), sorted(&COMMIT_KEYS));
         assert_eq!(schema::keys::<schema::Kargo>(), sorted(&KARGO_KEYS));
+        assert_eq!(schema::keys::<schema::Rebuild>(), sorted(&REBUILD_KEYS));
     }
 
     #[test]
@@ -116,6 +133,7 @@ mod tests {
             ("kargo: {interval: 5s}", "bad-duration"),
             ("commit: {author: 'a <b>'}", "bad-text"),
             ("approvals: [x]", "bad-approval"),
+            ("rebuild: {maxConcurrent: 0}", "bad-number"),
         ] {
             let findings = read("plimsoll.yaml", text.as_bytes()).unwrap_err();
             assert_eq!(findings[0].code, expected, "{text}");

@@ -133,6 +133,7 @@ impl Loop {
         let world = World {
             repository: &self.ports,
             sources: Some(&self.ports),
+            forge: None,
             registry: &self.ports,
             clock: &self.clock,
             progress: &Unseen,

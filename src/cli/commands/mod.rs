@@ -3,6 +3,7 @@
 mod directory;
 mod init;
 mod inspect;
+mod rebuild;
 mod run;
 
 use tracing_subscriber::EnvFilter;
@@ -34,6 +35,7 @@ pub(super) fn run(cli: Cli) -> u8 {
             run::run(&context, &super::args::RunArgs { once: run.once || more.once, dry_run: run.dry_run || more.dry_run })
         }
         Some(Command::Plan(args)) => run::plan(&context, &args),
+        Some(Command::Rebuild(args)) => rebuild::rebuild(&context, &args),
         Some(Command::Validate(args)) => directory::validate(&context, &args),
         Some(Command::Render(args)) => directory::render(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),

@@ -37,7 +37,7 @@ pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
     Ok(outcome.plan_code())
 }
 
-fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
+pub(super) fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
     let operator = &context.operator;
     Ok(Options {
         only: settings::only(operator)?,
@@ -66,13 +66,23 @@ async fn intervals(context: &Context) -> Result<Intervals, Fault> {
     Ok(Intervals { anonymous_hub: anonymous.then_some(hub), ..intervals })
 }
 
-fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
+/// One pass. What it sent is recorded by a second one, so that a process that ends with it leaves nothing to be
+/// found out by the next.
+pub(super) fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
     runtime()?.block_on(async {
         let owned = world::Owned::open(&context.operator)?;
         let world = owned.world();
         let mut memory = Memory::default();
         tokio::select! {
-            outcome = pass(&world, options, &mut memory) => Ok(outcome),
+            outcome = async {
+                let outcome = pass(&world, options, &mut memory).await;
+                if memory.has_news() {
+                    let options = Options { urgent: std::collections::BTreeSet::new(), ..options.clone() };
+                    let after = pass(&world, &options, &mut memory).await;
+                    tracing::info!(commit = ?after.commit.as_ref().map(crate::model::CommitId::short), "recorded what was sent");
+                }
+                outcome
+            } => Ok(outcome),
             () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
         }
     })

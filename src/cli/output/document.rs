@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::model::{CommitId, Diagnostic};
+use crate::plan::rebuild::Decision;
 use crate::reconcile::{Change, Effect, Outcome};
 
 /// The outcome as JSON.
@@ -20,6 +21,17 @@ pub(in super::super) fn outcome(outcome: &Outcome) -> Value {
         "held": outcome.held.iter().map(|held| json!({"what": held.what, "why": held.why, "approve": held.approve})).collect::<Vec<_>>(),
         "unknown": outcome.unknown.iter().map(|unknown| json!({"what": unknown.what, "why": unknown.why.text, "class": unknown.why.class.word(), "hint": unknown.why.hint})).collect::<Vec<_>>(),
         "diagnostics": diagnostics(&outcome.diagnostics),
+    })
+}
+
+/// A decision as JSON.
+pub(in super::super) fn decision(decision: &Decision) -> Value {
+    json!({
+        "code": decision.code.word(),
+        "meaning": decision.code.meaning(),
+        "evidence": decision.evidence,
+        "at": decision.at.map(crate::format::state_file::written),
+        "change": decision.code.change(),
     })
 }
 
