@@ -13,12 +13,12 @@ pub(super) struct LoopbackOnly(pub(super) RegistryClient);
 
 /// Refuses a config repository, or a forge, that is neither a file nor on loopback.
 pub(super) fn check(address: &str) -> Result<(), Fault> {
-    let url = RemoteUrl::parse(address)?;
-    let host = address.split_once("://").map(|(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
-    if url.protocol() == Protocol::File || host.is_some_and(is_loopback) {
-        return Ok(());
-    }
-    Err(refused(address))
+    let local = match address.split_once("://") {
+        None => RemoteUrl::parse(address)?.protocol() == Protocol::File,
+        Some(("file", _)) => true,
+        Some((_, rest)) => is_loopback(rest.split(['/', '?']).next().unwrap_or_default()),
+    };
+    if local { Ok(()) } else { Err(refused(address)) }
 }
 
 fn refused(what: &str) -> Fault {

@@ -25,6 +25,7 @@ mod once_file;
 mod once_parts;
 mod ownership;
 mod readme;
+mod rebuild_chain;
 mod record_branch;
 mod registry_faults;
 mod registry_real;

@@ -1,10 +1,11 @@
 //! Rebuilds as a whole: random worlds with several Plimsolls, lost replies, late runs, crashes and races.
 //!
-//! `PLIMSOLL_WORLDS=20000` plays the long form; `PLIMSOLL_SEED=n` one world.
+//! `PLIMSOLL_LONG=1` plays the long form, 20,000 worlds; `PLIMSOLL_WORLDS=n` as many as that; `PLIMSOLL_SEED=n` one world.
 
 mod outside;
 mod ports;
 mod simulation;
+mod table;
 
 use std::collections::BTreeSet;
 
@@ -115,7 +116,7 @@ fn worlds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("PLIMSOLL_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(60)).collect(),
+        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(60, 20_000) as u64)).collect(),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Outside {
     pub plans: Vec<Plan>,
     pub tags: BTreeMap<String, Digest>,
     pub images: BTreeMap<Digest, Built>,
+    /// Members of indexes; what is not here is a single manifest.
+    pub platforms: BTreeMap<Digest, Vec<(String, Digest)>>,
     pub dead: BTreeSet<String>,
     pub runs: Vec<SimRun>,
     pub serial: u64,

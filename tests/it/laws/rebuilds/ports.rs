@@ -161,7 +161,8 @@ impl Images for Ports<'_> {
     fn look<'b>(&'b self, reference: &'b ImageReference) -> Answer<'b, Result<Look, Fault>> {
         Box::pin(async move {
             let digest = self.digest(reference).await?;
-            Ok(Look { digest, media_type: "application/vnd.oci.image.manifest.v1+json".into(), platforms: Vec::new() })
+            let platforms = self.outside(|outside| outside.platforms.get(&digest).cloned().unwrap_or_default());
+            Ok(Look { digest, media_type: "application/vnd.oci.image.index.v1+json".into(), platforms })
         })
     }
 

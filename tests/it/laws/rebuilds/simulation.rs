@@ -40,6 +40,7 @@ impl Simulation {
             plans,
             tags: BTreeMap::new(),
             images: BTreeMap::new(),
+            platforms: BTreeMap::new(),
             dead: Default::default(),
             runs: Vec::new(),
             serial: 0,
