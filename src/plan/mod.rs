@@ -14,6 +14,7 @@ pub mod prune;
 pub mod reason;
 pub mod rebuild;
 pub mod recorded;
+pub mod reverts;
 
 pub use desired::Desired;
 pub use observed::{Observation, Observed, Unknown};

@@ -375,6 +375,15 @@ impl Plan {
 }
 
 impl Plan {
+    /// Puts reasons that came from elsewhere before those that are there.
+    pub fn explain(&mut self, reasons: BTreeMap<Subject, Reason>) {
+        for (subject, reason) in reasons {
+            let after = self.reasons.remove(&subject);
+            let all: Vec<Reason> = std::iter::once(reason).chain(after).collect();
+            self.note(subject, &all);
+        }
+    }
+
     /// Adds reasons to those that are there.
     pub(super) fn add_reasons(&mut self, subject: Subject, reasons: &[Reason]) {
         let before = self.reasons.remove(&subject);

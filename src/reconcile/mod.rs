@@ -11,6 +11,7 @@ pub mod observe;
 pub mod outcome;
 pub mod pass;
 mod read;
+mod reverts;
 mod send;
 mod workflows;
 

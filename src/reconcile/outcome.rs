@@ -103,6 +103,8 @@ pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
     /// The settings can't be used, so nothing could be planned.
     pub invalid: bool,
+    /// When a claim that this process took over may be sent, if there is one that it has not sent.
+    pub own_claim_at: Option<Timestamp>,
     /// The first moment at which the same world may give another plan, because something waits for time to pass.
     pub wake_at: Option<Timestamp>,
 }
@@ -122,6 +124,7 @@ impl Outcome {
             unknown: Vec::new(),
             diagnostics,
             invalid,
+            own_claim_at: None,
             wake_at: None,
         }
     }

@@ -14,12 +14,13 @@ use super::message::message;
 use super::observe;
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
+use super::reverts;
 use super::send;
 use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
-use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild};
+use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild, reverts as plan_reverts};
 use crate::ports::forge::Forge;
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
@@ -138,7 +139,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
         let draft = draft(world, options, &snapshot, now, memory).await?;
         memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
         memory.leave(snapshot.record.clone());
-        let mut outcome = outcome(&snapshot, &draft);
+        let mut outcome = outcome(world, &snapshot, &draft);
         if draft.difference.changes.is_empty() {
             if options.dry_run {
                 return Ok(outcome);
@@ -206,7 +207,11 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
         Some(commit) => world.repository.list(commit, &["state", "rendered"])?,
         None => Listing::default(),
     };
-    let recorded = read::recorded(world.repository, &listing);
+    let mut recorded = read::recorded(world.repository, &listing);
+    let taken_back = match &snapshot.ours {
+        Some(commit) => plan_reverts::hold(&reverts::own(world.repository, commit, &listing)?, &mut recorded, now.wall),
+        None => BTreeMap::new(),
+    };
     let builds = || observe::selected(&desired.entries, &options.only);
     memory.dispute(snapshot, &desired, &recorded);
     memory.see_files(world, observe::wanted_files(builds()), &options.intervals, now.monotonic).await;
@@ -257,6 +262,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
     let questions = rebuild::questions(&mut plan, &rebuilds);
     let answers = ask::ask(world, &desired, &questions).await;
     rebuild::decide(&mut plan, &rebuilds, &answers);
+    plan.explain(taken_back);
     let (documents, faults) =
         render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
     let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
@@ -295,7 +301,7 @@ fn untouched<'a>(plan: &Plan, refused: impl Iterator<Item = &'a Subject>) -> BTr
     out
 }
 
-fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
+fn outcome(world: &World<'_>, snapshot: &Snapshot, draft: &Draft) -> Outcome {
     let mut outcome = Outcome {
         id: draft.plan.id.clone(),
         snapshot: Some(snapshot.clone()),
@@ -308,6 +314,7 @@ fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
         invalid: false,
+        own_claim_at: send::taken_over(world, &draft.plan),
         wake_at: memory::settles_at(&draft.plan).into_iter().chain(draft.plan.wake_at).min(),
     };
     if outcome.changes.is_empty() && outcome.is_partial() {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::ask::workflow;
 use super::effects::{Claims, Effect, EffectStatus};
@@ -15,7 +15,7 @@ use super::pass::World;
 use crate::base::{Class, Fault};
 use crate::format::state_file;
 use crate::format::yaml::Limits;
-use crate::model::rebuild::{CONFIRM_WITHIN, LEASE, LEAST_LEASE, Rebuild, RebuildStatus};
+use crate::model::rebuild::{CONFIRM_WITHIN, LEASE, LEAST_LEASE, Rebuild, RebuildStatus, TAKE_OVER_WAIT};
 use crate::model::{Entry, ImageName, ImageState, Subject, Trigger};
 use crate::plan::rebuild::{Send, SendResult};
 use crate::plan::{Desired, Plan};
@@ -51,6 +51,15 @@ pub(super) async fn send(world: &World<'_>, desired: &Desired, plan: &Plan, clai
         world.progress.advance();
     }
     out
+}
+
+/// When the first claim that this process took over, and has not sent, may be sent.
+pub(super) fn taken_over(world: &World<'_>, plan: &Plan) -> Option<Timestamp> {
+    let holder = world.outside?.holder;
+    let own = plan.images.values().filter_map(|state| state.rebuild.as_ref()).filter(|rebuild| {
+        rebuild.status == RebuildStatus::Claimed && rebuild.taken_from.is_some() && rebuild.holder.as_deref() == Some(holder)
+    });
+    own.filter_map(|rebuild| rebuild.claimed_at?.checked_add(TAKE_OVER_WAIT).ok()).min()
 }
 
 fn effect(send: &Send, desired: &Desired, status: EffectStatus, reason: String) -> Effect {

@@ -36,7 +36,7 @@ fn schemas() {
 fn command_line() {
     let plimsoll = Plimsoll::new().with("COLUMNS", "100");
     let mut out = String::from("# Command line\n\nMade from the program's own help; `make bless` writes it anew.\n");
-    for command in ["", "run", "plan", "validate", "render", "init", "schema", "demo"] {
+    for command in ["", "run", "plan", "rebuild", "validate", "render", "init", "schema", "demo"] {
         let arguments: Vec<&str> = [command, "-h"].into_iter().filter(|word| !word.is_empty()).collect();
         let help = plimsoll.run(&arguments).expect(0).stdout;
         // Operator options are the same everywhere: they are shown once.
@@ -48,6 +48,17 @@ fn command_line() {
         "\n## Exit codes\n\n| Code | Meaning |\n|---|---|\n| 0 | done; for `plan`: nothing to change |\n| 1 | failed |\n| 2 | `plan`: changes pending |\n| 3 | config invalid and nothing could be planned; `validate`: any error |\n| 4 | partly done: some items failed or are held |\n| 64 | wrong usage |\n"
     );
     fresh("docs/reference/cli.md", &out.replace("## plimsoll \n", "## plimsoll\n"));
+}
+
+#[test]
+fn decisions() {
+    let mut out = String::from(
+        "# Decisions on rebuilds\n\nWhat `explain` and `rebuild` say of a managed image: one closed set; `make bless` writes this page anew.\n\n| Code | Meaning | What would change it |\n|---|---|---|\n",
+    );
+    for code in plimsoll::plan::rebuild::Code::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", code.word(), code.meaning(), code.change());
+    }
+    fresh("docs/reference/explain.md", &out);
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::support::program::Plimsoll;
 use crate::support::registry::{Access, PARTS, RealRegistry, USER};
 use crate::support::remote::Remote;
 
-const WORKFLOW: &str = "run-name: rebuild ${{ inputs.plimsoll_key }}\non:\n  workflow_dispatch:\n    inputs:\n      plimsoll_key: {}\n      base_digest: {}\n";
+const WORKFLOW: &str =
+    "run-name: rebuild ${{ inputs.plimsoll_key }}\non:\n  workflow_dispatch:\n    inputs:\n      plimsoll_key: {}\n      base_digest: {}\n";
 
 /// `a` builds on `base`, `b` on `a`, `c` on `b`; `left` and `right` on `base`, `top` on both.
 const IMAGES: [(&str, &[&str]); 6] =

@@ -72,9 +72,7 @@ impl<'a> Base<'a> {
 
 /// Brings what is recorded of an image's bases up to date: a base seen for the first time is a baseline, one
 /// that moved is unbuilt from the first move on, one that is back at what the image was built from is not.
-/// Gives the bases that were taken as a baseline.
-pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) -> Vec<String> {
-    let mut baseline = Vec::new();
+pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) {
     let named = state.base_images.clone();
     state.built_from.retain(|base, _| named.contains(base));
     state.unbuilt.retain(|base, _| named.contains(base));
@@ -88,8 +86,7 @@ pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) -> 
         let Some(base) = Base::of(plan, input, &name) else { continue };
         let Some(current) = &base.ledger.current else { continue };
         let Some(built) = state.built_from.get(&name) else {
-            state.built_from.insert(name.clone(), current.clone());
-            baseline.push(name);
+            state.built_from.insert(name, current.clone());
             continue;
         };
         if built == current {
@@ -99,7 +96,6 @@ pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) -> 
             state.unbuilt.insert(name, Unbuilt { since, compared: None, missing: Vec::new() });
         }
     }
-    baseline
 }
 
 /// When an image may follow its bases.

@@ -92,8 +92,11 @@ impl One<'_, '_> {
     pub(super) fn decide(&mut self, graph: &ImageGraph, busy: &BTreeMap<ImageName, usize>) -> Outcome {
         let before = self.input.recorded.images.get(&self.state.name);
         pins(self.plan, self.input, &mut self.state);
-        let baseline = due::settle(self.plan, self.input, &mut self.state);
-        if !baseline.is_empty() && before.is_some() {
+        due::settle(self.plan, self.input, &mut self.state);
+        let is_new = |base: &&String| before.is_none_or(|before| !before.built_from.contains_key(*base));
+        let baseline: Vec<&str> = self.state.built_from.keys().filter(is_new).map(String::as_str).collect();
+        let is_baseline = !baseline.is_empty();
+        if is_baseline && before.is_some() {
             self.reasons.push(Reason::baseline(format!("counts as built from {}", baseline.join(", "))));
         }
         let platforms = self.compare_platforms();
@@ -105,7 +108,7 @@ impl One<'_, '_> {
         due::settle(self.plan, self.input, &mut self.state);
         let due = due::due(self.plan, self.input, &self.state, self.build.rebuild_delay);
         self.tell_of_moves(before, due.as_ref());
-        match self.stopped(due.as_ref(), &look, platforms, !baseline.is_empty()) {
+        match self.stopped(due.as_ref(), &look, platforms, is_baseline) {
             Some(decision) => {
                 self.withdraw(&decision);
                 Outcome::Decided(decision, None)
@@ -265,6 +268,10 @@ impl One<'_, '_> {
                 Some(Observation::Unknown(fault)) if fault.class != Class::Missing => Decision::new(Code::Unknown, fault.text.clone()),
                 _ => Decision::new(Code::NeverBuilt, format!("{} is not there", own.familiar())),
             };
+        }
+        let taken_back = |name: &String| Some((name.clone(), Base::of(self.plan, self.input, name)?.ledger.reverted.clone()?));
+        if let Some((base, tenure)) = self.state.base_images.iter().find_map(taken_back) {
+            return Decision::new(Code::Reverted, format!("{base}@{} was taken back", tenure.digest.short()));
         }
         if !self.state.pinned.is_empty() && self.state.pinned.len() == self.state.base_images.len() {
             return Decision::new(Code::Pinned, self.state.pinned.join(", "));

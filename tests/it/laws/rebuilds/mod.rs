@@ -120,6 +120,35 @@ fn worlds() -> Vec<u64> {
     }
 }
 
+/// Law 17: what people took back stays taken back, however many passes follow, until an input changes.
+#[test]
+fn a_revert_stands_for_a_hundred_passes() {
+    let plan = Plan { on: vec!["b0".into()], delay_hours: 12, prints_key: true, gives_id: true, labels: true };
+    let mut world = Simulation::new(3, vec![plan], 1);
+    world.passes();
+    let before = world.repository.tree();
+    world.with(|outside| outside.push_base("b0"));
+    world.wait(120);
+    world.passes();
+    world.repository.commit(|tree| *tree = before.clone());
+    world.passes();
+    let (commits, tree) = (world.repository.commits(), world.repository.tree());
+    let file = "state/base-images/base0-1.yaml";
+    let text = |tree: &super::fake::Tree| String::from_utf8(tree[file].clone()).unwrap();
+    assert!(text(&tree).contains("\nreverted:\n") && !text(&before).contains("reverted"), "{}", text(&tree));
+    for _ in 0..100 {
+        world.wait(180);
+        world.passes();
+    }
+    assert_eq!((world.repository.commits(), world.with(|outside| outside.runs.len())), (commits, 0));
+    world.with(|outside| outside.push_base("b0"));
+    for _ in 0..12 {
+        world.wait(180);
+        world.passes();
+    }
+    assert_eq!(world.with(|outside| outside.runs.len()), 1, "another digest is another matter");
+}
+
 #[test]
 fn worlds_come_to_rest_and_nothing_is_sent_twice() {
     for seed in worlds() {

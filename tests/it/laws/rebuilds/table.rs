@@ -82,9 +82,10 @@ const ROWS: &[Row] = &[
             let mut world = one();
             moved(&mut world, 600);
             moved(&mut world, 600);
+            moved(&mut world, 200);
             (world, 0)
         },
-        "capped +240",
+        "capped +40",
     ),
     (
         "the base moved, and back, and that has stood",
@@ -123,6 +124,8 @@ const ROWS: &[Row] = &[
             let mut world = one();
             moved(&mut world, DELAY);
             world.passes();
+            world.passes();
+            world.wait(2);
             (world, 0)
         },
         "sent",
@@ -180,6 +183,7 @@ const ROWS: &[Row] = &[
             let mut world = one();
             moved(&mut world, DELAY);
             world.passes();
+            world.wait(2);
             end(&world, true);
             (world, 0)
         },
@@ -192,6 +196,7 @@ const ROWS: &[Row] = &[
             moved(&mut world, DELAY);
             for _ in 0..3 {
                 world.passes();
+                world.wait(2);
                 end(&world, true);
                 world.passes();
                 world.wait(61);
@@ -207,6 +212,7 @@ const ROWS: &[Row] = &[
             moved(&mut world, DELAY);
             for _ in 0..3 {
                 world.passes();
+                world.wait(2);
                 end(&world, true);
                 world.passes();
                 world.wait(61);
@@ -214,7 +220,7 @@ const ROWS: &[Row] = &[
             moved(&mut world, 20);
             (world, 0)
         },
-        "capped +477",
+        "capped +511",
     ),
     (
         "nobody can tell whether it was sent",
@@ -283,7 +289,7 @@ const ROWS: &[Row] = &[
             moved(&mut world, DELAY);
             (world, 0)
         },
-        "frozen +5250",
+        "frozen +12766",
     ),
     (
         "held",
@@ -348,7 +354,7 @@ const ROWS: &[Row] = &[
     (
         "the base moved, not for its platform",
         || {
-            let mut world = one();
+            let world = one();
             world.edit(0, "platforms: [linux/amd64]\n");
             platforms(&world, "b0 1", &[("linux/amd64", "same"), ("linux/arm64", "old")]);
             world.with(|outside| outside.push_base("b0"));
@@ -372,6 +378,46 @@ const ROWS: &[Row] = &[
             (world, 0)
         },
         "platform-missing",
+    ),
+    (
+        "people took the claim back",
+        || {
+            let mut world = one();
+            moved(&mut world, DELAY);
+            let before = world.repository.tree();
+            world.passes();
+            world.repository.commit(|tree| *tree = before);
+            world.passes();
+            world.wait(DELAY);
+            (world, 0)
+        },
+        "reverted",
+    ),
+    (
+        "people took the base's move back",
+        || {
+            let mut world = one();
+            let before = world.repository.tree();
+            moved(&mut world, 60);
+            world.repository.commit(|tree| *tree = before);
+            world.passes();
+            world.wait(2 * DELAY);
+            (world, 0)
+        },
+        "reverted",
+    ),
+    (
+        "people took the base's move back, and it moved again",
+        || {
+            let mut world = one();
+            let before = world.repository.tree();
+            moved(&mut world, 60);
+            world.repository.commit(|tree| *tree = before);
+            world.passes();
+            moved(&mut world, 20);
+            (world, 0)
+        },
+        "waiting +700",
     ),
     ("it builds on itself", || (world(vec![plan(&["m1"]), plan(&["m0"])]), 0), "cycle"),
 ];
