@@ -116,7 +116,7 @@ fn worlds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("PLIMSOLL_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(60, 20_000) as u64)).collect(),
+        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(30, 20_000) as u64)).collect(),
     }
 }
 
