@@ -22,10 +22,15 @@ impl Fingerprint {
 
     /// The first `bytes` bytes in lower-case hexadecimal; 32 is all of them.
     pub fn hex(self, bytes: usize) -> String {
-        const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
         let digits = self.0.finalize();
-        digits.iter().take(bytes).flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| DIGITS.get(usize::from(digit))).collect()
+        hex(digits.get(..bytes).unwrap_or(&digits))
     }
+}
+
+/// Bytes in lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| DIGITS.get(usize::from(digit))).collect()
 }
 
 #[cfg(test)]

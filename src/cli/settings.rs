@@ -18,7 +18,8 @@ use crate::registry::RegistryOptions;
 const CONNECT: Duration = Duration::from_secs(5);
 /// One answer of a registry may take this long, from first byte to last.
 const TOTAL: Duration = Duration::from_secs(30);
-/// One answer of a forge may take this long: less than what must be left of a claim's lease when it is sent.
+/// One answer of a forge may take this long. A dispatch, all in all, takes less than twice that, which is what must
+/// be left of a claim's lease when it begins.
 const FORGE: Duration = Duration::from_secs(30);
 
 /// Shortest interval of the loop.

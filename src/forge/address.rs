@@ -1,5 +1,7 @@
 //! Names that go into URLs, and where an API is.
 
+use std::fmt::Write as _;
+
 use url::Url;
 
 use crate::base::{Class, Fault, fault};
@@ -35,7 +37,7 @@ pub(super) fn segment(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

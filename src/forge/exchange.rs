@@ -83,6 +83,14 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// The fault of a dispatch: an unknown outcome only where the request may have arrived.
+    pub(super) fn of_dispatch(self, name: &str) -> Fault {
+        let fault = self.fault.of(name);
+        if self.unsent { unsent(fault) } else { fault }
+    }
+}
+
 impl From<Trouble> for Fault {
     fn from(trouble: Trouble) -> Self {
         trouble.fault
@@ -111,10 +119,9 @@ impl Exchange {
         let host = self.host();
         let write = ask.method != Method::GET && !ask.light;
         let _turn = self.limiter.enter(&host, write).await.map_err(Trouble::unsent)?;
-        let carried = timeout(self.deadline, self.followed(ask)).await.unwrap_or_else(|_| {
-            let text = format!("no answer from {host} within {} s", self.deadline.as_secs_f64());
-            Err(Trouble { fault: Fault::new(Class::Transient, text), unsent: false })
-        });
+        let carried = timeout(self.deadline, self.followed(ask))
+            .await
+            .unwrap_or_else(|_| Err(Trouble { fault: self.late(self.deadline), unsent: false }));
         let mut answered = carried.inspect_err(|trouble| {
             if trouble.fault.class == Class::Transient {
                 self.limiter.failed(Instant::now());
@@ -269,6 +276,34 @@ fn octocrab_for(api: &Url) -> Result<octocrab::Octocrab, Fault> {
         .with_auth(octocrab::AuthState::None)
         .build();
     Ok(octocrab)
+}
+
+impl Exchange {
+    /// Reads what a dispatch needs first. Together with [`Self::sending`] it takes less than twice the deadline, so that
+    /// nothing is sent when the lease of its claim may have ended.
+    pub(super) async fn preparing<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let limit = self.deadline * 2 / 3;
+        timeout(limit, work).await.unwrap_or_else(|_| Err(self.late(limit))).map_err(unsent)
+    }
+
+    /// Sends a dispatch, tokens and turns included. Out of time means that it is not known whether it was taken.
+    pub(super) async fn sending<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+        let limit = self.deadline * 7 / 6;
+        timeout(limit, work).await.unwrap_or_else(|_| Err(self.late(limit)))
+    }
+
+    fn late(&self, limit: Duration) -> Fault {
+        Fault::new(Class::Transient, format!("no answer from {} within {} s", self.host(), limit.as_secs_f64()))
+    }
+}
+
+/// A fault of something that did not come to be sent: an unknown outcome it is not.
+fn unsent(mut fault: Fault) -> Fault {
+    if fault.class == Class::Transient {
+        fault.class = Class::Limited;
+        fault.text = format!("not sent: {}", fault.text);
+    }
+    fault
 }
 
 fn malformed(text: String) -> Trouble {

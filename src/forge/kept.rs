@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::Fingerprint;
+use crate::base::fingerprint::hex;
 
 /// Largest body kept in memory, in bytes; larger ones are read from disk again.
 const IN_MEMORY: usize = 256 * 1024;
@@ -101,7 +102,7 @@ fn unpack(slot: &str, bytes: &[u8]) -> Option<Kept> {
 fn sum(head: &str, body: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::new_with_prefix(head).chain_update(body).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! What paths are at one commit, and how that is kept.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
+use super::kept_files::LARGEST;
 use crate::base::{Class, Fault};
 use crate::model::{BlobId, RepoPath};
 
@@ -24,11 +26,11 @@ pub(super) enum Listed {
 }
 
 /// Why a path is no file that can be read.
-pub(super) fn file_fault(path: &RepoPath, listed: Option<&Listed>, place: &str, limit: u64) -> Fault {
+pub(super) fn file_fault(path: &RepoPath, listed: Option<&Listed>, place: &str) -> Fault {
     match listed {
         Some(Listed::File { size, .. }) => {
             let size = size.unwrap_or_default();
-            Fault::new(Class::Limit, format!("{path}: the file has {size} bytes, more than the {limit} that are read"))
+            Fault::new(Class::Limit, format!("{path}: the file has {size} bytes, more than the {LARGEST} that are read"))
         }
         Some(Listed::Symlink) => Fault::new(Class::Missing, format!("{path}: a symlink is never followed")),
         Some(Listed::Other) => Fault::new(Class::Missing, format!("{path} is no file")),
@@ -49,7 +51,7 @@ pub(super) fn write(listing: &BTreeMap<String, Listed>) -> Vec<u8> {
             Listed::Other => ("other", "-", "-".to_owned()),
             Listed::Absent => ("absent", "-", "-".to_owned()),
         };
-        out.push_str(&format!("{word} {sha} {size} {path}\n"));
+        let _ = writeln!(out, "{word} {sha} {size} {path}");
     }
     out.into_bytes()
 }

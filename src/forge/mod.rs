@@ -5,6 +5,7 @@ mod exchange;
 pub mod github;
 pub mod gitlab;
 mod kept;
+mod kept_files;
 mod limiter;
 mod listed;
 mod object;
@@ -104,7 +105,7 @@ impl Forge for Forges {
         Box::pin(async move {
             match workflow.provider {
                 Provider::Github => self.github()?.workflow(workflow).await,
-                Provider::Gitlab => self.gitlab()?.workflow(workflow),
+                Provider::Gitlab => Gitlab::workflow(workflow),
                 other => Err(no_forge(other)),
             }
         })

@@ -3,6 +3,8 @@
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
 
+use crate::base::fingerprint::hex;
+
 /// The id of a content in a SHA-1 repository.
 pub(super) fn blob_id(content: &[u8]) -> String {
     hex(&Sha1::new_with_prefix(head(content)).chain_update(content).finalize())
@@ -18,10 +20,6 @@ pub(super) fn is_blob(id: &str, content: &[u8]) -> bool {
 
 fn head(content: &[u8]) -> String {
     format!("blob {}\0", content.len())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

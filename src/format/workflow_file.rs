@@ -61,26 +61,22 @@ fn unreadable(node: &Node, what: &str) -> YamlError {
 }
 
 fn inputs(events: &Map) -> Result<BTreeSet<String>, YamlError> {
-    let mut at = events.get("workflow_dispatch");
-    for key in [Some("inputs"), None] {
-        match at.map(|node| (node, &node.content)) {
-            None => return Ok(BTreeSet::new()),
-            Some((node, Content::Refused(what))) => return Err(unreadable(node, what)),
-            Some((node, Content::Map(map))) => {
-                if let Some((place, message)) = map.faults.first() {
-                    return Err(YamlError { at: *place, message: message.clone(), hint: None });
-                }
-                match key {
-                    Some(key) => at = map.get(key),
-                    None => {
-                        return Ok(node.map().map(|map| map.entries.iter().map(|(name, _, _)| name.clone()).collect()).unwrap_or_default());
-                    }
-                }
-            }
-            Some(_) => return Ok(BTreeSet::new()),
-        }
+    let Some(dispatch) = submap(events, "workflow_dispatch")? else { return Ok(BTreeSet::new()) };
+    let Some(inputs) = submap(dispatch, "inputs")? else { return Ok(BTreeSet::new()) };
+    Ok(inputs.entries.iter().map(|(name, _, _)| name.clone()).collect())
+}
+
+/// The map under a key; nothing when there is none, an error when it can't be told whether it is whole.
+fn submap<'a>(map: &'a Map, key: &str) -> Result<Option<&'a Map>, YamlError> {
+    let Some(node) = map.get(key) else { return Ok(None) };
+    if let Content::Refused(what) = &node.content {
+        return Err(unreadable(node, what));
     }
-    Ok(BTreeSet::new())
+    let found = node.map();
+    match found.and_then(|found| found.faults.first()) {
+        Some((at, message)) => Err(YamlError { at: *at, message: message.clone(), hint: None }),
+        None => Ok(found),
+    }
 }
 
 /// Whether a `run-name` shows the key whenever one is sent: an expression that is the input, or the input with a

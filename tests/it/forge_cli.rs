@@ -46,10 +46,6 @@ impl World {
         Self { remote: Remote::new(&[("images.yaml", &images.concat())]), registry, github, gitlab }
     }
 
-    fn arguments<'a>(&'a self, apis: &'a [String; 2], more: &[&'a str]) -> Vec<&'a str> {
-        [more, &["--github-api", &apis[0], "--gitlab-api", &apis[1]]].concat()
-    }
-
     fn apis(&self) -> [String; 2] {
         [self.github.api(), self.gitlab.api()]
     }
@@ -57,6 +53,10 @@ impl World {
     fn state(&self, name: &str) -> String {
         self.remote.file("main", &format!("state/images/{name}.yaml")).unwrap()
     }
+}
+
+fn arguments<'a>(apis: &'a [String; 2], more: &[&'a str]) -> Vec<&'a str> {
+    [more, &["--github-api", &apis[0], "--gitlab-api", &apis[1]]].concat()
 }
 
 fn look_in_files(directory: &Path, look: &dyn Fn(&str, &[u8])) {
@@ -71,8 +71,8 @@ fn dockerfiles_are_read_by_api_and_a_second_pass_asks_only_whether_anything_move
     let world = World::new();
     let plimsoll = Plimsoll::new().with("PLIMSOLL_GITHUB_TOKEN", TOKEN).with("PLIMSOLL_GITLAB_TOKEN", gitlab::TOKEN);
     let (apis, url) = (world.apis(), world.remote.url());
-    let once = world.arguments(&apis, &["--repo", &url, "--once", "-o", "json"]);
-    let plan = world.arguments(&apis, &["plan", "--repo", &url, "-o", "json"]);
+    let once = arguments(&apis, &["--repo", &url, "--once", "-o", "json"]);
+    let plan = arguments(&apis, &["plan", "--repo", &url, "-o", "json"]);
     assert_eq!(plimsoll.run(&plan).expect(2).json()["outcome"], "planned");
     assert_eq!(plimsoll.run(&once).expect(0).json()["outcome"], "published");
     let base = |tag: &str| format!("baseImages:\n- base-{tag}\n");
@@ -125,7 +125,7 @@ fn no_token_of_a_forge_is_told_to_anybody() {
             world.github.trouble("GET", 1, trouble);
         }
         for format in ["text", "json"] {
-            let ran = plimsoll.run(&world.arguments(&apis, &["--repo", &url, "--once", "-vv", "--log-format", format, "-o", format]));
+            let ran = plimsoll.run(&arguments(&apis, &["--repo", &url, "--once", "-vv", "--log-format", format, "-o", format]));
             look("stdout", ran.stdout.as_bytes());
             look("stderr", ran.stderr.as_bytes());
             assert!(ran.code == code || ran.code == 0, "{}: {}", ran.code, ran.stderr);

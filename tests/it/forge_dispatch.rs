@@ -131,6 +131,21 @@ fn what_was_never_sent_is_never_unknown() {
 }
 
 #[test]
+fn a_dispatch_ends_at_its_deadline_and_says_whether_it_may_have_been_sent() {
+    for (slow, expected) in [("GET", "limited: not sent: "), ("POST", "transient: ")] {
+        let (github, cache) = (FakeGithub::start(), tempfile::tempdir().unwrap());
+        github.commit("acme/portal", "main", &[(".github/workflows/build.yml", PRINTS)]);
+        let mut options = options(&github.api(), cache.path());
+        options.deadline = std::time::Duration::from_millis(600);
+        github.trouble(slow, 1, Trouble::Silence(std::time::Duration::from_secs(3)));
+        let begun = std::time::Instant::now();
+        let fault = wait(Forges::new(&options).dispatch(&dispatch(&build(), KEY))).unwrap_err();
+        assert!(told(&fault).starts_with(expected) && told(&fault).contains("no answer from"), "{fault}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{slow}: it waited for the silence to end");
+    }
+}
+
+#[test]
 fn older_servers_are_asked_without_the_field_they_do_not_know() {
     let world = World::new(PRINTS);
     world.github.is_an_older_server();

@@ -31,6 +31,8 @@ fn a_dispatch_becomes_a_run_once_and_the_fake_remembers_it() {
     let client = Client(client, tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), github.api());
     let path = "/repos/acme/portal/actions/workflows/build.yml/dispatches";
     let order = |key: &str| json!({ "ref": "main", "inputs": { "plimsoll_key": key }, "return_run_details": true });
+    let (told, tells) = std::sync::mpsc::channel();
+    github.on_dispatch(move |run| told.send(run.inputs["plimsoll_key"].clone()).unwrap());
     github.trouble("POST", 1, Trouble::LostReply);
     assert_eq!(client.ask("POST", path, &order("k1"), ""), None);
     github.trouble("POST", 1, Trouble::status(502));
@@ -41,10 +43,13 @@ fn a_dispatch_becomes_a_run_once_and_the_fake_remembers_it() {
     assert_eq!(client.ask("POST", path, &wrong, "").unwrap().0, 422);
     let titles: Vec<String> = github.runs().into_iter().map(|run| run.title).collect();
     assert_eq!(titles, ["build k1", "build k3"]);
+    assert_eq!(tells.try_iter().collect::<Vec<_>>(), ["k1", "k3"]);
 
     let head = "/repos/acme/portal/commits/heads/main";
     let (status, etag, _) = client.ask("GET", head, &json!({}), "").unwrap();
     assert_eq!((status, client.ask("GET", head, &json!({}), &etag).unwrap().0), (200, 304));
     github.commit("acme/portal", "main", &[("x", "y")]);
     assert_eq!(client.ask("GET", head, &json!({}), &etag).unwrap().0, 200);
+    github.accept_only("another");
+    assert_eq!(client.ask("GET", head, &json!({}), "").unwrap().0, 401);
 }

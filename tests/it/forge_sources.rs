@@ -38,6 +38,9 @@ fn an_unmoved_branch_costs_one_request_that_is_not_counted() {
     let paths = ["a/Dockerfile", "b/Dockerfile"];
 
     assert_eq!(look(&client, &paths), ["FROM a\n", "FROM b\n"]);
+    let conditional: Vec<bool> = github.requests().iter().map(|seen| seen.conditional).collect();
+    let whole: Vec<bool> = github.requests().iter().map(|seen| seen.query.iter().any(|(name, _)| name == "recursive")).collect();
+    assert_eq!((conditional, whole), (vec![false; 4], vec![false, true, false, false]));
     assert_eq!(lines(&github), ["GET /commits/heads/main 200", "GET /git/trees/ID 200", "GET /git/blobs/ID 200", "GET /git/blobs/ID 200"]);
 
     // The same client, and another that has only the cache.

@@ -7,13 +7,10 @@ use serde::Deserialize;
 use super::client::{Github, RAW, SHA};
 use crate::base::{Class, Fault};
 use crate::forge::address::{repo as checked, segments};
-use crate::forge::listed::{self, Listed, file_fault};
-use crate::forge::object::is_blob;
+use crate::forge::kept_files::LARGEST;
+use crate::forge::listed::{Listed, file_fault};
 use crate::model::{CommitId, RepoPath};
 use crate::ports::{ForgeRepo, SourceAnswer, SourceBranch, SourceFile};
-
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 1 << 20;
 
 /// Deepest path that is walked when a tree is too large to be listed at once.
 const DEEPEST: usize = 64;
@@ -53,11 +50,11 @@ impl Github {
         let mut answer = SourceAnswer::new();
         for path in paths {
             let read = match listing.get(path.as_str()) {
-                Some(Listed::File { sha, size, .. }) if size.is_none_or(|size| size <= LARGEST) => {
+                Some(Listed::File { sha, size, .. }) if size.is_none_or(|size| size <= LARGEST as u64) => {
                     let content = self.blob(repo, path, sha).await.map_err(|fault| fault.of(path.as_str()));
                     content.map(|content| SourceFile { commit: commit.clone(), content })
                 }
-                other => Err(file_fault(path, other, &shown, LARGEST)),
+                other => Err(file_fault(path, other, &shown)),
             };
             answer.insert(path.clone(), read);
         }
@@ -91,9 +88,7 @@ impl Github {
         commit: &CommitId,
         paths: &[RepoPath],
     ) -> Result<BTreeMap<String, Listed>, Fault> {
-        if let Some(kept) = self.exchange.kept(name).filter(|kept| kept.tag == commit.as_str())
-            && let Some(listing) = listed::read(&kept.body).filter(|listing| paths.iter().all(|path| listing.contains_key(path.as_str())))
-        {
+        if let Some(listing) = self.exchange.kept_listing(name, commit, paths) {
             return Ok(listing);
         }
         let tree: Tree = self.get(repo, &format!("/repos/{repo}/git/trees/{commit}?recursive=1")).await?;
@@ -111,7 +106,7 @@ impl Github {
                 listing.insert(path.as_str().to_owned(), found);
             }
         }
-        self.exchange.keep(name, commit.as_str(), &listed::write(&listing));
+        self.exchange.keep_listing(name, commit, &listing);
         Ok(listing)
     }
 
@@ -149,18 +144,14 @@ impl Github {
     /// A file's content: what is kept when it is that very blob, else asked for and checked against its id.
     async fn blob(&self, repo: &str, path: &RepoPath, sha: &str) -> Result<Vec<u8>, Fault> {
         let name = format!("blob {repo} {path}");
-        if let Some(kept) = self.exchange.kept(&name).filter(|kept| kept.tag == sha && is_blob(sha, &kept.body)) {
-            return Ok(kept.body.to_vec());
+        if let Some(content) = self.exchange.kept_blob(&name, sha) {
+            return Ok(content);
         }
         let answered = self.send_as(repo, reqwest::Method::GET, &format!("/repos/{repo}/git/blobs/{sha}"), RAW, None).await?;
         if answered.status != reqwest::StatusCode::OK {
             return Err(self.refusal(&answered, "read"));
         }
-        if !is_blob(sha, &answered.body) {
-            return Err(Fault::new(Class::Malformed, format!("{} sent another content than that of {sha}", self.exchange.host())));
-        }
-        self.exchange.keep(&name, sha, &answered.body);
-        Ok(answered.body)
+        self.exchange.sent_blob(&name, sha, answered.body)
     }
 }
 

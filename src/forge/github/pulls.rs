@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 use super::client::Github;
 use crate::base::{Class, Fault, fault};
 use crate::forge::address::{number, repo as checked, segment, segments};
+use crate::forge::kept_files::paths;
 use crate::forge::listed::Listed;
 use crate::forge::object::blob_id;
+use crate::model::CommitId;
 use crate::model::branch::BranchName;
-use crate::model::{CommitId, RepoPath};
 use crate::ports::forge::PullRequest;
 
 #[derive(Deserialize)]
@@ -121,11 +122,7 @@ impl Github {
         start: &Start,
         request: &'a PullRequest,
     ) -> Result<BTreeMap<&'a str, (&'static str, &'a [u8])>, Fault> {
-        let mut paths = Vec::new();
-        for path in request.files.keys() {
-            let parsed = RepoPath::parse(path).ok().filter(|parsed| parsed.as_str() == path);
-            paths.push(parsed.ok_or_else(|| Fault::new(Class::Config, format!("`{}` is no path", fault::foreign(path))))?);
-        }
+        let paths = paths(request.files.keys())?;
         let listing = self.listing(repo, &format!("proposed {repo} {}", request.branch), &start.commit, &paths).await?;
         let mut changed = BTreeMap::new();
         for (path, content) in &request.files {

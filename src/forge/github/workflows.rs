@@ -56,6 +56,12 @@ struct RunPage {
     workflow_runs: Vec<RunFacts>,
 }
 
+/// The answer to a dispatch with `return_run_details`.
+#[derive(Deserialize)]
+struct Details {
+    workflow_run_id: u64,
+}
+
 impl RunFacts {
     fn run(self) -> Result<Run, Fault> {
         let status = match (self.status.as_deref(), self.conclusion.as_deref()) {
@@ -124,43 +130,45 @@ impl Github {
         let named = name(workflow)?;
         let shown = format!("{repo}: {named}");
         // Nothing was sent while these fail, so none of their faults may be taken for an unknown outcome.
-        let file = self.workflow_file(workflow, workflow.branch.as_deref()).await.map_err(unsent)?;
+        let reading = async {
+            let file = self.workflow_file(workflow, workflow.branch.as_deref()).await?;
+            let branch = match &workflow.branch {
+                Some(branch) => branch.clone(),
+                None => self.default_branch(repo).await?,
+            };
+            Ok((file, branch))
+        };
+        let (file, branch) = self.exchange.preparing(reading).await?;
         if !file.dispatchable {
             return Err(Fault::new(Class::Refused, format!("{shown}: the workflow has no `workflow_dispatch` trigger"))
                 .hint("add it under `on:`; docs/reference/forges.md shows the lines"));
         }
-        let branch = match &workflow.branch {
-            Some(branch) => branch.clone(),
-            None => self.default_branch(repo).await.map_err(unsent)?,
-        };
         let declared = dispatch.inputs.iter().filter(|(name, _)| file.inputs.contains(*name));
         let inputs: serde_json::Map<String, Value> = declared.map(|(name, value)| (name.clone(), json!(value))).collect();
         let path = format!("/repos/{repo}/actions/workflows/{named}/dispatches");
-        loop {
-            let mut body = json!({ "ref": branch, "inputs": inputs });
-            let details = !self.older.load(Ordering::Relaxed);
-            if let (true, Some(map)) = (details, body.as_object_mut()) {
-                map.insert("return_run_details".to_owned(), json!(true));
-            }
-            let answered = self.send(repo, Method::POST, &path, Some(&body)).await.map_err(|trouble| {
-                let fault = trouble.fault.of(&shown);
-                if trouble.unsent { unsent(fault) } else { fault }
-            })?;
-            // An older server refuses the field before it does anything, so this is the first that it takes.
-            if details && matches!(answered.status.as_u16(), 400 | 422) && said(&answered.body).contains("return_run_details") {
-                self.older.store(true, Ordering::Relaxed);
-                continue;
-            }
-            if !answered.status.is_success() {
-                return Err(self.refusal(&answered, "dispatched").of(&shown));
-            }
-            #[derive(Deserialize)]
-            struct Details {
-                workflow_run_id: u64,
-            }
-            let details = serde_json::from_slice::<Details>(&answered.body).ok();
-            return Ok(details.map_or(Sent::Accepted, |details| Sent::Run(details.workflow_run_id.to_string())));
+        let body = json!({ "ref": branch, "inputs": inputs });
+        self.exchange.sending(self.post(repo, &shown, &path, body)).await
+    }
+
+    async fn post(&self, repo: &str, shown: &str, path: &str, mut body: Value) -> Result<Sent, Fault> {
+        let details = !self.older.load(Ordering::Relaxed);
+        if let (true, Some(map)) = (details, body.as_object_mut()) {
+            map.insert("return_run_details".to_owned(), json!(true));
         }
+        let mut answered = self.send(repo, Method::POST, path, Some(&body)).await.map_err(|trouble| trouble.of_dispatch(shown))?;
+        // An older server refuses the field before it does anything, so the next is the first that it takes.
+        if details && matches!(answered.status.as_u16(), 400 | 422) && said(&answered.body).contains("return_run_details") {
+            self.older.store(true, Ordering::Relaxed);
+            if let Some(map) = body.as_object_mut() {
+                map.remove("return_run_details");
+            }
+            answered = self.send(repo, Method::POST, path, Some(&body)).await.map_err(|trouble| trouble.of_dispatch(shown))?;
+        }
+        if !answered.status.is_success() {
+            return Err(self.refusal(&answered, "dispatched").of(shown));
+        }
+        let details = serde_json::from_slice::<Details>(&answered.body).ok();
+        Ok(details.map_or(Sent::Accepted, |details| Sent::Run(details.workflow_run_id.to_string())))
     }
 
     pub(in crate::forge) async fn find(&self, workflow: &Workflow, key: &str, since: Timestamp) -> Result<Found, Fault> {
@@ -229,15 +237,6 @@ impl Github {
         }
         self.parse::<RunFacts>(&answered.body)?.run()
     }
-}
-
-/// A fault of something that did not come to be sent: an unknown outcome it is not.
-fn unsent(mut fault: Fault) -> Fault {
-    if fault.class == Class::Transient {
-        fault.class = Class::Limited;
-        fault.text = format!("not sent: {}", fault.text);
-    }
-    fault
 }
 
 /// The workflow's file name or number.

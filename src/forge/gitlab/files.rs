@@ -7,13 +7,9 @@ use serde::Deserialize;
 use super::client::Gitlab;
 use crate::base::{Class, Fault};
 use crate::forge::address::segment;
-use crate::forge::listed::{self, Listed, file_fault};
-use crate::forge::object::is_blob;
+use crate::forge::listed::{Listed, file_fault};
 use crate::model::{CommitId, RepoPath};
 use crate::ports::{ForgeRepo, SourceAnswer, SourceBranch, SourceFile};
-
-/// Largest file that is read, in bytes.
-const LARGEST: usize = 1 << 20;
 
 /// Entries a page, the most GitLab gives.
 const PAGE: usize = 100;
@@ -64,7 +60,7 @@ impl Gitlab {
                     let content = self.blob(&project, path, sha).await.map_err(|fault| fault.of(path.as_str()));
                     content.map(|content| SourceFile { commit: commit.clone(), content })
                 }
-                other => Err(file_fault(path, other, &shown, 0)),
+                other => Err(file_fault(path, other, &shown)),
             };
             answer.insert(path.clone(), read);
         }
@@ -91,9 +87,7 @@ impl Gitlab {
         commit: &CommitId,
         paths: &[RepoPath],
     ) -> Result<BTreeMap<String, Listed>, Fault> {
-        if let Some(kept) = self.exchange.kept(name).filter(|kept| kept.tag == commit.as_str())
-            && let Some(listing) = listed::read(&kept.body).filter(|listing| paths.iter().all(|path| listing.contains_key(path.as_str())))
-        {
+        if let Some(listing) = self.exchange.kept_listing(name, commit, paths) {
             return Ok(listing);
         }
         let directories: BTreeSet<&str> =
@@ -104,7 +98,7 @@ impl Gitlab {
         }
         let listing: BTreeMap<String, Listed> =
             paths.iter().map(|path| (path.as_str().to_owned(), entries.get(path.as_str()).map_or(Listed::Absent, listed_as))).collect();
-        self.exchange.keep(name, commit.as_str(), &listed::write(&listing));
+        self.exchange.keep_listing(name, commit, &listing);
         Ok(listing)
     }
 
@@ -131,24 +125,14 @@ impl Gitlab {
     /// A file's content: what is kept when it is that very blob, else asked for and checked against its id.
     async fn blob(&self, project: &str, path: &RepoPath, sha: &str) -> Result<Vec<u8>, Fault> {
         let name = format!("blob {project} {path}");
-        if let Some(kept) = self.exchange.kept(&name).filter(|kept| kept.tag == sha && is_blob(sha, &kept.body)) {
-            return Ok(kept.body.to_vec());
+        if let Some(content) = self.exchange.kept_blob(&name, sha) {
+            return Ok(content);
         }
         let answered = self.send(reqwest::Method::GET, &format!("{project}/repository/blobs/{sha}/raw"), None).await?;
         if answered.status != reqwest::StatusCode::OK {
             return Err(self.refusal(&answered));
         }
-        if answered.body.len() > LARGEST {
-            return Err(Fault::new(
-                Class::Limit,
-                format!("the file has {} bytes, more than the {LARGEST} that are read", answered.body.len()),
-            ));
-        }
-        if !is_blob(sha, &answered.body) {
-            return Err(Fault::new(Class::Malformed, format!("{} sent another content than that of {sha}", self.exchange.host())));
-        }
-        self.exchange.keep(&name, sha, &answered.body);
-        Ok(answered.body)
+        self.exchange.sent_blob(&name, sha, answered.body)
     }
 }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use super::client::Gitlab;
 use crate::base::{Class, Fault, fault};
 use crate::forge::address::segment;
+use crate::forge::kept_files::paths;
 use crate::forge::listed::Listed;
 use crate::forge::object::blob_id;
-use crate::model::RepoPath;
 use crate::model::branch::BranchName;
 use crate::ports::forge::PullRequest;
 
@@ -58,11 +58,7 @@ impl Gitlab {
         // What was merged may begin anew; commits that people added since are not thrown away.
         let merged = head.as_ref().is_some_and(|head| merged_head == Some(head.as_str()));
         let start = head.as_ref().filter(|_| !merged).unwrap_or(&base_head);
-        let mut paths = Vec::new();
-        for path in request.files.keys() {
-            let parsed = RepoPath::parse(path).ok().filter(|parsed| parsed.as_str() == path);
-            paths.push(parsed.ok_or_else(|| Fault::new(Class::Config, format!("`{}` is no path", fault::foreign(path))))?);
-        }
+        let paths = paths(request.files.keys())?;
         let listing = self.listing(&project, &format!("proposed {repo} {branch}"), start, &paths).await?;
         let mut actions = Vec::new();
         for (path, content) in &request.files {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Gitlab;
-use crate::base::{Class, Fault, fault};
+use crate::base::{Fault, fault};
 use crate::forge::address::{number, segment};
 use crate::format::workflow_file::KEY_INPUT;
 use crate::ports::forge::{Dispatch, Found, Run, RunStatus, Sent, Workflow, WorkflowFacts};
@@ -55,7 +55,7 @@ impl Pipeline {
 
 impl Gitlab {
     /// Pipelines take any variable, and keep them: there is nothing to declare, and each is found by its key.
-    pub(in crate::forge) fn workflow(&self, workflow: &Workflow) -> Result<WorkflowFacts, Fault> {
+    pub(in crate::forge) fn workflow(workflow: &Workflow) -> Result<WorkflowFacts, Fault> {
         Self::project(&workflow.repo)?;
         Ok(WorkflowFacts { prints_key: true, ..WorkflowFacts::default() })
     }
@@ -64,15 +64,14 @@ impl Gitlab {
         let workflow = &dispatch.workflow;
         let project = Self::project(&workflow.repo)?;
         // Nothing was sent while this fails, so its faults may not be taken for an unknown outcome.
-        let branch = self.branch(&project, workflow).await.map_err(unsent)?;
+        let branch = self.exchange.preparing(self.branch(&project, workflow)).await?;
         let mut inputs = dispatch.inputs.clone();
         inputs.insert(KEY_INPUT.to_owned(), dispatch.key.clone());
         let variables: Vec<Value> = inputs.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
         let body = json!({ "ref": branch, "variables": variables });
-        let answered = self.send(Method::POST, &format!("{project}/pipeline"), Some(&body)).await.map_err(|trouble| {
-            let fault = trouble.fault.of(&workflow.repo);
-            if trouble.unsent { unsent(fault) } else { fault }
-        })?;
+        let path = format!("{project}/pipeline");
+        let sending = async { self.send(Method::POST, &path, Some(&body)).await.map_err(|trouble| trouble.of_dispatch(&workflow.repo)) };
+        let answered = self.exchange.sending(sending).await?;
         if !answered.status.is_success() {
             return Err(self.refusal(&answered).of(&workflow.repo));
         }
@@ -129,13 +128,4 @@ impl Gitlab {
             None => self.default_branch(project).await,
         }
     }
-}
-
-/// A fault of something that did not come to be sent: an unknown outcome it is not.
-fn unsent(mut fault: Fault) -> Fault {
-    if fault.class == Class::Transient {
-        fault.class = Class::Limited;
-        fault.text = format!("not sent: {}", fault.text);
-    }
-    fault
 }

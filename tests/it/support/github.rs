@@ -229,7 +229,7 @@ impl FakeGithub {
         let repo = state.repos.get_mut(repo).unwrap();
         let parent = repo.branches[branch].clone();
         let mut commit = Commit { parent: Some(parent.clone()), ..repo.commits[&parent].clone() };
-        commit.files.get_mut(path).unwrap().0 = mode.to_owned();
+        mode.clone_into(&mut commit.files.get_mut(path).unwrap().0);
         let id = repo.add(commit, seed);
         repo.branches.insert(branch.to_owned(), id);
     }

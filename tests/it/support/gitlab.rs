@@ -97,7 +97,7 @@ impl FakeGitlab {
 
     /// A pipeline gets another status.
     pub(crate) fn status(&self, id: u64, status: &str) {
-        self.lock().pipelines.iter_mut().find(|pipeline| pipeline.id == id).unwrap().status = status.to_owned();
+        status.clone_into(&mut self.lock().pipelines.iter_mut().find(|pipeline| pipeline.id == id).unwrap().status);
     }
 
     pub(crate) fn merge_requests(&self) -> Vec<FakeMergeRequest> {

@@ -174,18 +174,6 @@ fn new_tree(repo: &mut Repo, body: &Value) -> Reply {
 }
 
 fn decode(text: &str, encoding: &str) -> Vec<u8> {
-    if encoding == "utf-8" {
-        return text.as_bytes().to_vec();
-    }
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes().filter(|byte| *byte != b'=') {
-        bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|sign| *sign == byte).unwrap()).unwrap();
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push(u8::try_from(bits >> held & 255).unwrap());
-        }
-    }
-    out
+    use base64::Engine as _;
+    if encoding == "utf-8" { text.as_bytes().to_vec() } else { base64::prelude::BASE64_STANDARD.decode(text).unwrap() }
 }

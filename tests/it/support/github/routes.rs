@@ -113,9 +113,9 @@ fn app_of(state: &State, jwt: &str) -> Option<u64> {
     let (signed, signature) = jwt.rsplit_once('.')?;
     let (header, claims) = signed.split_once('.')?;
     let key = ring::signature::UnparsedPublicKey::new(&ring::signature::RSA_PKCS1_2048_8192_SHA256, &app.public_key);
-    key.verify(signed.as_bytes(), &from_base64(signature)?).ok()?;
-    let header: Value = serde_json::from_slice(&from_base64(header)?).ok()?;
-    let claims: Value = serde_json::from_slice(&from_base64(claims)?).ok()?;
+    key.verify(signed.as_bytes(), &url_safe(signature)?).ok()?;
+    let header: Value = serde_json::from_slice(&url_safe(header)?).ok()?;
+    let claims: Value = serde_json::from_slice(&url_safe(claims)?).ok()?;
     let now = jiff::Timestamp::now().as_second();
     let (issued, ends) = (claims["iat"].as_i64()?, claims["exp"].as_i64()?);
     let good = header["alg"] == "RS256" && claims["iss"] == app.id.as_str() && issued <= now && ends > now && ends <= now + 600;
@@ -136,17 +136,7 @@ fn mint(state: &mut State, jwt: &str, id: &str) -> Reply {
     Reply::json(201, &json!({ "token": token, "expires_at": ends.to_string(), "permissions": {} }))
 }
 
-/// The URL-safe alphabet without padding.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes() {
-        bits = bits << 6 | u32::try_from(ALPHABET.iter().position(|sign| *sign == byte)?).unwrap();
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push(u8::try_from(bits >> held & 255).unwrap());
-        }
-    }
-    Some(out)
+fn url_safe(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }
