@@ -155,10 +155,10 @@ async fn one(
 /// Whether enough of the lease is left, by the clock that nobody sets and by the one that others see.
 fn has_time(world: &World<'_>, rebuild: &Rebuild, claims: &Claims, lease: &super::effects::Lease) -> bool {
     let Some(began) = claims.began.get(lease) else { return false };
-    let (whole, least) = (duration(LEASE), duration(LEAST_LEASE));
+    let (whole, enough) = (duration(LEASE), duration(LEAST_LEASE));
     let left = whole.saturating_sub(world.clock.monotonic().saturating_sub(*began));
     let latest = rebuild.expires_at.and_then(|expires| expires.checked_sub(LEAST_LEASE).ok());
-    left >= least && latest.is_some_and(|latest| world.clock.now() <= latest)
+    left >= enough && latest.is_some_and(|latest| world.clock.now() <= latest)
 }
 
 fn duration(time: SignedDuration) -> Duration {
