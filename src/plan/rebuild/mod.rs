@@ -19,8 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::planner::Plan;
-use super::{Observation, Reason};
-use crate::base::Fingerprint;
+use super::{Observation, Reason, Unknown};
+use crate::base::{Fault, Fingerprint};
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
 use crate::model::{Build, Entry, ImageGraph, ImageName, ImageState, Subject, Trigger};
 
@@ -192,6 +192,12 @@ fn finish(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
             plan.held.push(super::prune::Held { what: format!("rebuild of {name}"), why: decision.evidence.clone(), approve: None });
         }
     }
+    let unknown = |what: String, why: &Fault| Unknown { what, why: why.clone() };
+    let runs = answers.runs.iter().filter_map(|(name, run)| Some(unknown(format!("run for {name}"), run.fault()?)));
+    let inside = answers.inside.iter().filter_map(|(name, inside)| Some(unknown(format!("contents of {name}"), inside.fault()?)));
+    let platforms =
+        answers.platforms.iter().filter_map(|(image, index)| Some(unknown(format!("platforms of {}", image.familiar()), index.fault()?)));
+    plan.unknown.extend(runs.chain(inside).chain(platforms));
     let mut id = Fingerprint::of(&plan.id);
     for (name, run) in &answers.runs {
         id.add(name.as_str());

@@ -230,7 +230,11 @@ fn claimed(rebuild: &mut Rebuild, facts: &Facts<'_>) -> Step {
         return unconfirmed(rebuild, facts, claimed_at, &evidence);
     }
     match facts.run {
-        _ if certainly_not && !facts.stopped => {
+        // It was not sent, and people say that nothing is to be: there is nothing to wait for, or to give up.
+        _ if certainly_not && facts.stopped => {
+            Step::stay(Decision::new(Code::Claimed, format!("by {holder}, whose lease ended; it was not sent")))
+        }
+        _ if certainly_not => {
             let decision = format!("from {holder}, attempt {}", rebuild.attempt);
             rebuild.taken_from = Some(holder.clone());
             claim(rebuild, facts.holder, facts.at);

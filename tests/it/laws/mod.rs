@@ -1,6 +1,7 @@
 //! The laws of the design, each a property over random worlds.
 
 pub mod fake;
+mod lifecycle;
 mod rebuilds;
 pub mod worlds;
 

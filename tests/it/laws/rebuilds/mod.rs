@@ -8,10 +8,12 @@ mod simulation;
 mod table;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use outside::{Faults, Plan, Random, reference};
 use plimsoll::model::RebuildStatus;
 use plimsoll::model::rebuild::HeldWhy;
+use plimsoll::reconcile::Intervals;
 use simulation::Simulation;
 
 /// Random images: each builds on base images and on images before it, so that chains and diamonds come about.
@@ -117,6 +119,75 @@ fn worlds() -> Vec<u64> {
     match number("PLIMSOLL_SEED") {
         Some(seed) => vec![seed],
         None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(30, 20_000) as u64)).collect(),
+    }
+}
+
+/// Law 8: every dependency has exactly one trigger, Plimsoll's planner or somebody who follows the record.
+#[test]
+fn each_dependency_has_one_trigger() {
+    for (trigger, sent, status) in [
+        ("github", 1, Some(RebuildStatus::Sent)),
+        ("kargo", 0, Some(RebuildStatus::Eligible)),
+        ("none", 0, Some(RebuildStatus::Eligible)),
+        ("docker", 0, None),
+    ] {
+        let plan = Plan { on: vec!["b0".into()], delay_hours: 0, prints_key: true, gives_id: true, labels: true };
+        let mut world = Simulation::new(5, vec![plan], 1);
+        world.edit(0, &format!("trigger: {trigger}\n"));
+        world.passes();
+        world.with(|outside| outside.push_base("b0"));
+        world.wait(120);
+        world.passes();
+        world.passes();
+        let found = (world.with(|outside| outside.runs.len()), world.state(0).rebuild.map(|rebuild| rebuild.status));
+        assert_eq!(found, (sent, status), "{trigger}");
+    }
+}
+
+/// Law 13 for effects: while a base's registry does not answer, nothing is begun for what builds on it.
+#[test]
+fn unknown_begins_nothing() {
+    for seed in 0..8 {
+        let mut random = Random::new(seed);
+        let mut world = Simulation::new(seed, plans(&mut random, true), 2);
+        world.passes();
+        world.with(|outside| outside.push_base("b0"));
+        world.wait(120);
+        world.passes();
+        let count = world.with(|outside| outside.runs.len());
+        world.with(|outside| outside.dead.extend((0..3).map(|base| reference(&format!("b{base}")))));
+        for _ in 0..20 {
+            world.wait(300);
+            world.passes();
+        }
+        // Images that build on no base image directly may follow what was begun before.
+        let images: BTreeSet<usize> = world.with(|outside| outside.runs.iter().skip(count).map(|run| run.image).collect());
+        let direct = |image: &usize| world.with(|outside| outside.plans[*image].on.iter().any(|base| base.starts_with('b')));
+        assert!(!images.iter().any(direct), "seed {seed}: {images:?}");
+    }
+}
+
+/// A move of a base rebuilds each image that it reaches once, diamonds among them.
+#[test]
+fn one_move_is_one_rebuild_of_each_image() {
+    for seed in 0..12 {
+        let mut random = Random::new(seed);
+        // An image with a shorter delay than one that it builds on has asked for two.
+        let plans = plans(&mut random, true).into_iter().map(|plan| Plan { delay_hours: 12, ..plan }).collect();
+        let mut world = Simulation::new(seed, plans, 2);
+        // All moves are seen at once: those that are seen hours apart are several.
+        world.options.intervals = Intervals { managed: Duration::ZERO, base: Duration::ZERO, anonymous_hub: None };
+        world.passes();
+        world.with(|outside| (0..3).for_each(|base| outside.push_base(&format!("b{base}"))));
+        for round in 0..80 {
+            world.wait(if round % 4 == 0 { 240 } else { 5 });
+            world.passes();
+        }
+        let count = world.with(|outside| outside.plans.len());
+        let runs = world.with(|outside| outside.runs.clone());
+        for image in 0..count {
+            assert_eq!(runs.iter().filter(|run| run.image == image).count(), 1, "seed {seed}: image{image} of {count}");
+        }
     }
 }
 
