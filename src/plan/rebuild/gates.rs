@@ -9,7 +9,7 @@ use super::due::{self, Base, Due};
 use super::input::Input;
 use super::look::{self, Look};
 use super::record::{self, Facts};
-use super::{One, Outcome, Send, key, select};
+use super::{Busy, One, Outcome, Send, key, select};
 use crate::base::Class;
 use crate::model::rebuild::{HeldWhy, Rebuild, RebuildStatus};
 use crate::model::state::Discovery;
@@ -33,6 +33,11 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// What builds on it waits for it.
+    pub(super) fn busy(&self) -> Busy {
+        Busy { wave: self.wave, content_since: self.rebuild.content_since.unwrap_or(self.at) }
+    }
+
     /// Records that it begins: a claim, or that others may begin it.
     pub(super) fn begin(self, input: &Input<'_>, state: &mut ImageState) -> (Decision, Option<Reason>, Option<Send>) {
         let at = input.observed.at;
@@ -89,7 +94,7 @@ impl One<'_, '_> {
         }
     }
 
-    pub(super) fn decide(&mut self, graph: &ImageGraph, busy: &BTreeMap<ImageName, usize>) -> Outcome {
+    pub(super) fn decide(&mut self, graph: &ImageGraph, busy: &BTreeMap<ImageName, Busy>) -> Outcome {
         let before = self.input.recorded.images.get(&self.state.name);
         pins(self.plan, self.input, &mut self.state);
         due::settle(self.plan, self.input, &mut self.state);
@@ -193,6 +198,20 @@ impl One<'_, '_> {
 
     fn is_first_build(&self) -> bool {
         self.state.ledger.current.is_none() && self.build.rebuilt_by() == Trigger::Docker
+    }
+
+    /// Whether the image, for which nothing is due yet, will be rebuilt as soon as one that it builds on is: then what
+    /// builds on it waits too, or it would be rebuilt twice for one move.
+    pub(super) fn follows(&self, busy: &BTreeMap<ImageName, Busy>) -> Option<Busy> {
+        if !self.state.unbuilt.is_empty() || !self.build.auto_rebuild || self.build.rebuilt_by() == Trigger::None || self.people().is_some()
+        {
+            return None;
+        }
+        let wait = jiff::SignedDuration::try_from(self.build.rebuild_delay.duration()).unwrap_or(jiff::SignedDuration::MAX);
+        let parents = self.state.base_images.iter().filter(|name| !self.state.pinned.contains(name));
+        let parents = parents.filter_map(|name| busy.get(&ImageName::parse(name).ok()?));
+        let soon = parents.filter(|parent| parent.content_since.checked_add(wait).is_ok_and(|date| date <= self.at()));
+        soon.max().map(|parent| Busy { wave: parent.wave + 1, ..*parent })
     }
 
     /// A person's word that nothing is to be begun.
@@ -407,7 +426,7 @@ impl One<'_, '_> {
         }
     }
 
-    fn candidate(&self, due: Option<&Due>, graph: &ImageGraph, busy: &BTreeMap<ImageName, usize>) -> Candidate {
+    fn candidate(&self, due: Option<&Due>, graph: &ImageGraph, busy: &BTreeMap<ImageName, Busy>) -> Candidate {
         let at = self.at();
         let urgent = self.input.urgent.contains(&self.state.name);
         let mut to = self.wanted();
@@ -440,7 +459,7 @@ impl One<'_, '_> {
         };
         rebuild.key = key::key(&self.state.name, self.build, &rebuild);
         let parents = graph.bases(&self.state.name).filter_map(|name| ImageName::parse(name).ok());
-        let parent = parents.filter_map(|name| Some((*busy.get(&name)?, name))).max().filter(|_| !urgent);
+        let parent = parents.filter_map(|name| Some((busy.get(&name)?.wave, name))).max().filter(|_| !urgent);
         Candidate {
             name: self.state.name.clone(),
             at: due.map_or(at, |due| due.at),

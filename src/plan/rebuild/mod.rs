@@ -59,7 +59,7 @@ pub fn questions(plan: &mut Plan, input: &Input<'_>) -> Questions {
 pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
     let graph = graph(plan);
     let cyclic: BTreeSet<ImageName> = graph.cycles().into_iter().flatten().collect();
-    let mut busy: BTreeMap<ImageName, usize> = BTreeMap::new();
+    let mut busy: BTreeMap<ImageName, Busy> = BTreeMap::new();
     let mut open: Vec<gates::Candidate> = Vec::new();
     let mut in_flight = others_in_flight(plan, input, &mut busy);
     for name in order(plan) {
@@ -67,20 +67,24 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
         let Some(state) = plan.images.remove(&name) else { continue };
         let mut one = One { plan, input, answers, entry, build, state, reasons: Vec::new() };
         let outcome = if cyclic.contains(&name) { one.in_cycle() } else { one.decide(&graph, &busy) };
+        let follows = one.follows(&busy);
         let One { state, reasons, .. } = one;
         match outcome {
             Outcome::Decided(decision, send) => {
                 if state.rebuild.as_ref().is_some_and(|rebuild| rebuild.is_in_flight()) {
                     in_flight += 1;
                 }
-                if is_busy(input, &state) {
-                    busy.insert(name.clone(), 0);
+                // An image that is due as soon as something answers is waited for as well.
+                let stalled = decision.code == Code::Unknown && !state.unbuilt.is_empty();
+                let stalled = stalled.then_some(Busy { wave: 0, content_since: input.observed.at });
+                if let Some(busied) = is_busy(input, &state).or(follows).or(stalled) {
+                    busy.insert(name.clone(), busied);
                 }
                 plan.sends.extend(send);
                 plan.decisions.insert(name.clone(), decision);
             }
             Outcome::Due(candidate) => {
-                busy.insert(name.clone(), candidate.wave);
+                busy.insert(name.clone(), candidate.busy());
                 open.push(candidate);
             }
         }
@@ -122,26 +126,37 @@ fn graph(plan: &Plan) -> ImageGraph {
 }
 
 /// Images that are not decided on in this pass may still be on their way, and others may build on them.
-fn others_in_flight(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageName, usize>) -> usize {
+fn others_in_flight(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageName, Busy>) -> usize {
     let others = input.recorded.images.iter().filter(|(name, _)| !plan.images.contains_key(*name));
     let mut count = 0;
     for (name, state) in others {
         count += usize::from(state.rebuild.as_ref().is_some_and(|rebuild| rebuild.is_in_flight()));
-        if is_busy(input, state) {
-            busy.insert(name.clone(), 0);
+        if let Some(busied) = is_busy(input, state) {
+            busy.insert(name.clone(), busied);
         }
     }
     count
 }
 
+/// An image that what builds on it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Busy {
+    /// How many images, one on another, are rebuilt before it.
+    wave: usize,
+    /// Since when what its rebuild brings in is known.
+    content_since: Timestamp,
+}
+
 /// Whether what builds on the image waits for it. Somebody else's rebuild is waited for a day at most.
-fn is_busy(input: &Input<'_>, state: &ImageState) -> bool {
+fn is_busy(input: &Input<'_>, state: &ImageState) -> Option<Busy> {
     let trigger = input.desired.entries.get(&state.name).and_then(Entry::build).map(Build::rebuilt_by);
-    state.rebuild.as_ref().is_some_and(|rebuild| match rebuild.status {
+    let rebuild = state.rebuild.as_ref()?;
+    let waited_for = match rebuild.status {
         RebuildStatus::Claimed | RebuildStatus::Sent | RebuildStatus::Failed => true,
         RebuildStatus::Eligible => trigger == Some(Trigger::Kargo) && input.observed.at.duration_since(rebuild.since) < CONFIRM_WITHIN,
         RebuildStatus::Held => false,
-    })
+    };
+    waited_for.then(|| Busy { wave: 0, content_since: rebuild.content_since.unwrap_or(rebuild.since) })
 }
 
 /// Begins what is due: urgent ones at once, then those that have been due longest, as many as may be on their way.

@@ -4,7 +4,7 @@ use super::due::{self, Base};
 use super::input::{Input, InsideQuestion, Questions, RunQuestion};
 use super::look;
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
-use crate::model::{Build, Digest, ImageReference, ImageState, Trigger};
+use crate::model::{Build, Digest, ImageName, ImageReference, ImageState, Trigger};
 use crate::plan::{Plan, planner};
 
 /// The run of a rebuild that may have been sent.
@@ -44,13 +44,22 @@ pub(super) fn inside(out: &mut Questions, plan: &Plan, input: &Input<'_>, build:
         _ => {
             let first = state.unbuilt.values().map(|unbuilt| unbuilt.since).min();
             let moved = state.ledger.moved_at().is_some_and(|moved| first.is_some_and(|first| moved >= first));
-            moved || due::due(plan, input, state, build.rebuild_delay).is_some_and(|due| due.at <= input.observed.at)
+            moved
+                || follows_a_rebuild(plan, input, state)
+                || due::due(plan, input, state, build.rebuild_delay).is_some_and(|due| due.at <= input.observed.at)
         }
     };
     if wanted {
         let reference = by_digest(&entry.tagged(planner::managed_tag(Some(state))), current);
         out.inside.push(InsideQuestion { image: state.name.clone(), reference, platforms: build.platforms.clone(), bases });
     }
+}
+
+/// Whether an image that it builds on may be found rebuilt in this pass: it then may be due at once.
+fn follows_a_rebuild(plan: &Plan, input: &Input<'_>, state: &ImageState) -> bool {
+    let parents = state.unbuilt.keys().filter_map(|name| ImageName::parse(name).ok());
+    let mut rebuilds = parents.filter_map(|name| plan.images.get(&name).or_else(|| input.recorded.images.get(&name)));
+    rebuilds.any(|parent| parent.rebuild.as_ref().is_some_and(|rebuild| rebuild.from != parent.ledger.current))
 }
 
 /// The image under one of its digests.

@@ -186,7 +186,9 @@ fn one_move_is_one_rebuild_of_each_image() {
         let count = world.with(|outside| outside.plans.len());
         let runs = world.with(|outside| outside.runs.clone());
         for image in 0..count {
-            assert_eq!(runs.iter().filter(|run| run.image == image).count(), 1, "seed {seed}: image{image} of {count}");
+            let on = world.with(|outside| outside.plans.iter().map(|plan| plan.on.join("+")).collect::<Vec<_>>());
+            let told: Vec<_> = runs.iter().map(|run| format!("image{} {}", run.image, run.taken_at)).collect();
+            assert_eq!(runs.iter().filter(|run| run.image == image).count(), 1, "seed {seed}: image{image} of {count}: {on:?}: {told:#?}");
         }
     }
 }
