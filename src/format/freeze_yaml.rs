@@ -45,21 +45,18 @@ pub fn read(bytes: &[u8]) -> (Freeze, Vec<Diagnostic>) {
         _ => Some(&node),
     };
     if let Some(listed) = listed {
-        match listed.list() {
-            Some(items) => {
-                for item in items {
-                    match window(item, &mut out) {
-                        Some(window) => freeze.windows.push(window),
-                        None => failed = true,
-                    }
+        if let Some(items) = listed.list() {
+            for item in items {
+                match window(item, &mut out) {
+                    Some(window) => freeze.windows.push(window),
+                    None => failed = true,
                 }
             }
-            None => {
-                failed = true;
-                let message = format!("freezes are a list, this is {}", listed.kind());
-                let hint = Some("start each with `- scope: …`".to_owned());
-                out.push(Diagnostic { severity: Severity::Error, code: "wrong-type", place: place(listed.at), message, hint });
-            }
+        } else {
+            failed = true;
+            let message = format!("freezes are a list, this is {}", listed.kind());
+            let hint = Some("start each with `- scope: …`".to_owned());
+            out.push(Diagnostic { severity: Severity::Error, code: "wrong-type", place: place(listed.at), message, hint });
         }
     }
     if failed { (everything(), out) } else { (freeze, out) }
@@ -112,6 +109,8 @@ fn time(fields: &mut Fields<'_>, key: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
     use crate::format::schema;
 
@@ -147,7 +146,7 @@ mod tests {
             let (freeze, findings) = read(text.as_bytes());
             let mut told = freeze.stop.map_or_else(|| format!("{} windows", freeze.windows.len()), |reason| format!("stop: {reason}"));
             for finding in findings {
-                told.push_str(&format!(", {}:{} {}", finding.place.line, finding.place.column, finding.code));
+                let _ = write!(told, ", {}:{} {}", finding.place.line, finding.place.column, finding.code);
             }
             assert_eq!(told, expected, "{text}");
         }

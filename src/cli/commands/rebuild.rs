@@ -1,6 +1,7 @@
 //! `rebuild`: one pass for one image, at once if it is urgent. The claim is never skipped.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::super::args::{Format, RebuildArgs};
 use super::super::output::{self, document, text};
@@ -41,7 +42,7 @@ fn words(outcome: &Outcome, image: &ImageName) -> String {
     let until = decision.at.map_or_else(String::new, |at| format!(" (until {})", crate::format::state_file::written(at)));
     let mut out = format!("{image}: {}{until}\n  {}\n  {}\n", decision.code.word(), decision.code.meaning(), decision.evidence);
     for effect in &outcome.effects {
-        out.push_str(&format!("  {} {}: {}\n", effect.kind, effect.status.word(), effect.reason));
+        let _ = writeln!(out, "  {} {}: {}", effect.kind, effect.status.word(), effect.reason);
     }
     out
 }

@@ -91,9 +91,9 @@ pub(super) fn settle(plan: &Plan, input: &Input<'_>, state: &mut ImageState) {
         };
         if built == current {
             state.unbuilt.remove(&name);
-        } else if !state.unbuilt.contains_key(&name) {
+        } else {
             let since = base.first_after(built).unwrap_or(input.observed.at);
-            state.unbuilt.insert(name, Unbuilt { since, compared: None, missing: Vec::new() });
+            state.unbuilt.entry(name).or_insert(Unbuilt { since, compared: None, missing: Vec::new() });
         }
     }
 }

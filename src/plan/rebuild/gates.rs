@@ -118,7 +118,7 @@ impl One<'_, '_> {
                 self.withdraw(&decision);
                 Outcome::Decided(decision, None)
             }
-            None => Outcome::Due(self.candidate(due.as_ref(), graph, busy)),
+            None => Outcome::Due(Box::new(self.candidate(due.as_ref(), graph, busy))),
         }
     }
 
@@ -328,7 +328,8 @@ impl One<'_, '_> {
 
     fn settling(&self) -> Option<Decision> {
         let ledgers = self.state.unbuilt.keys().filter_map(|name| Some((name, Base::of(self.plan, self.input, name)?.ledger)));
-        ledgers.filter_map(|(name, ledger)| Some((name, ledger.returning.as_ref()?))).next().map(|(name, tenure)| {
+        let mut returning = ledgers.filter_map(|(name, ledger)| Some((name, ledger.returning.as_ref()?)));
+        returning.next().map(|(name, tenure)| {
             let until = tenure.seen_at.saturating_add(crate::model::ledger::SETTLE).ok();
             Decision::new(Code::Settling, format!("{name} shows {} again", tenure.digest.short())).until(until)
         })

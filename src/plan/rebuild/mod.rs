@@ -22,7 +22,7 @@ use super::planner::Plan;
 use super::{Observation, Reason, Unknown};
 use crate::base::{Fault, Fingerprint};
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
-use crate::model::{Build, Entry, ImageGraph, ImageName, ImageState, Subject, Trigger};
+use crate::model::{Build, Entry, ImageGraph, ImageName, ImageState, Rebuild, Subject, Trigger};
 
 pub use decision::{Code, Decision};
 pub use input::{Answers, BaseQuestion, Input, InsideQuestion, Questions, RunFact, RunName, RunQuestion, SendResult};
@@ -71,7 +71,7 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
         let One { state, reasons, .. } = one;
         match outcome {
             Outcome::Decided(decision, send) => {
-                if state.rebuild.as_ref().is_some_and(|rebuild| rebuild.is_in_flight()) {
+                if state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight) {
                     in_flight += 1;
                 }
                 // An image that is due as soon as something answers is waited for as well.
@@ -85,7 +85,7 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
             }
             Outcome::Due(candidate) => {
                 busy.insert(name.clone(), candidate.busy());
-                open.push(candidate);
+                open.push(*candidate);
             }
         }
         put(plan, input, state, &reasons);
@@ -108,7 +108,7 @@ struct One<'a, 'b> {
 /// What came of it.
 enum Outcome {
     Decided(Decision, Option<Send>),
-    Due(gates::Candidate),
+    Due(Box<gates::Candidate>),
 }
 
 /// Images before those that build on them; those in a cycle, for which there is no order, at the end.
@@ -130,7 +130,7 @@ fn others_in_flight(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageNam
     let others = input.recorded.images.iter().filter(|(name, _)| !plan.images.contains_key(*name));
     let mut count = 0;
     for (name, state) in others {
-        count += usize::from(state.rebuild.as_ref().is_some_and(|rebuild| rebuild.is_in_flight()));
+        count += usize::from(state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight));
         if let Some(busied) = is_busy(input, state) {
             busy.insert(name.clone(), busied);
         }
@@ -198,7 +198,7 @@ fn put(plan: &mut Plan, input: &Input<'_>, mut state: ImageState, reasons: &[Rea
 /// When a pass may decide otherwise, what is held, and the plan's id.
 fn finish(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
     let at = input.observed.at;
-    let in_flight = plan.images.values().any(|state| state.rebuild.as_ref().is_some_and(|rebuild| rebuild.is_in_flight()));
+    let in_flight = plan.images.values().any(|state| state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight));
     let dates = plan.decisions.values().filter_map(|decision| decision.at).filter(|date| *date > at);
     let freeze = input.desired.freeze.next_change(at);
     plan.wake_at = if in_flight { Some(at) } else { dates.chain(freeze).min() };

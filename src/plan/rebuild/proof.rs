@@ -97,10 +97,8 @@ mod tests {
         let mut out = Contents::default();
         for word in text.split_whitespace() {
             match word.split_once('=').unwrap() {
-                ("name", name) => out.labels.insert(BASE_NAME.into(), name.into()).map_or((), drop),
-                ("digest", letter) => {
-                    out.labels.insert(BASE_DIGEST.into(), digest(letter.chars().next().unwrap()).to_string()).map_or((), drop)
-                }
+                ("name", name) => drop(out.labels.insert(BASE_NAME.into(), name.into())),
+                ("digest", letter) => drop(out.labels.insert(BASE_DIGEST.into(), digest(letter.chars().next().unwrap()).to_string())),
                 ("materials", letters) => out.materials = letters.chars().map(digest).collect(),
                 ("manifest", letter) => out.manifest = letter.chars().next().map(digest),
                 (_, layers) => out.layers = layers.chars().map(digest).collect(),

@@ -157,18 +157,14 @@ fn fail(rebuild: &mut Rebuild, at: Timestamp, why: &str) -> Step {
     let again = usize::try_from(rebuild.attempt.saturating_sub(1)).ok().and_then(|failed| BACK_OFF.get(failed));
     rebuild.note = Some(why.to_owned());
     rebuild.since = at;
-    match again.filter(|_| rebuild.attempt < ATTEMPTS) {
-        Some(wait) => {
-            rebuild.status = RebuildStatus::Failed;
-            rebuild.next_at = Some(at.saturating_add(*wait).unwrap_or(at));
-            let text = format!("attempt {} of {ATTEMPTS} failed: {why}", rebuild.attempt);
-            Step::told(failed(rebuild), Reason::rebuild_failed(text))
-        }
-        None => {
-            rebuild.next_at = None;
-            hold(rebuild, HeldWhy::Attempts, at)
-        }
-    }
+    let Some(wait) = again.filter(|_| rebuild.attempt < ATTEMPTS) else {
+        rebuild.next_at = None;
+        return hold(rebuild, HeldWhy::Attempts, at);
+    };
+    rebuild.status = RebuildStatus::Failed;
+    rebuild.next_at = Some(at.saturating_add(*wait).unwrap_or(at));
+    let text = format!("attempt {} of {ATTEMPTS} failed: {why}", rebuild.attempt);
+    Step::told(failed(rebuild), Reason::rebuild_failed(text))
 }
 
 /// The decision while a failed attempt waits for the next.
