@@ -19,9 +19,9 @@ test:
 long:
 	PLIMSOLL_LONG=1 PROPTEST_CASES=2000 cargo test --locked --release
 
-# Writes generated files anew: schemas and references.
+# Writes generated files anew: schemas, references, snapshots.
 bless:
-	PLIMSOLL_BLESS=1 cargo test --locked --test it generated
+	PLIMSOLL_BLESS=1 INSTA_UPDATE=always cargo test --locked --test it -- generated commands
 
 bench:
 	cargo bench --locked

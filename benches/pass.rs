@@ -12,25 +12,16 @@
     reason = "a bench prints, and fails by panicking"
 )]
 
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+mod world;
+
+use world::remote;
+
 const ROUNDS: usize = 5;
-const BASES: [&str; 10] = [
-    "node:22-bookworm-slim",
-    "python:3.12-slim",
-    "golang:1.24-bookworm",
-    "debian:bookworm-slim",
-    "alpine:3.20",
-    "eclipse-temurin:21-jre",
-    "nginx:1.27",
-    "redis:7",
-    "ruby:3.3-slim",
-    "rust:1.80-slim",
-];
 
 /// What one run cost.
 #[derive(Clone, Copy)]
@@ -47,7 +38,7 @@ fn main() {
     println!("| pass | images | CPU s | wall s | peak MiB |\n|---|---|---|---|---|");
     show("start (`--version`)", 0, &median((0..4 * ROUNDS).map(|_| run(&["--version".into()])).collect()));
     for size in sizes {
-        let bare = remote(root.path(), size);
+        let bare = remote(root.path(), size, "ghcr.io");
         let mut cold = Vec::new();
         let mut unchanged = Vec::new();
         for round in 0..ROUNDS {
@@ -112,64 +103,6 @@ fn median(mut costs: Vec<Cost>) -> Cost {
 fn show(name: &str, images: usize, cost: &Cost) {
     let mib = cost.peak_kib / 1024;
     println!("| {name} | {images} | {:.3} | {:.3} | {mib} |", cost.cpu, cost.wall.as_secs_f64());
-}
-
-fn git(directory: &Path, arguments: &[&str]) {
-    let done = Command::new("git")
-        .current_dir(directory)
-        .args(["-c", "user.name=bench", "-c", "user.email=bench@example.com"])
-        .args(arguments)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    assert!(done.expect("git").success(), "git {arguments:?}");
-}
-
-/// A bare repository of `size` images, filled by one push, as a forge would have it.
-fn remote(root: &Path, size: usize) -> PathBuf {
-    let work = root.join(format!("{size}.work"));
-    let mut list = String::new();
-    for index in 0..size {
-        let name = format!("app{index:05}");
-        let _ = write!(
-            list,
-            "- name: {name}\n  registry: ghcr.io\n  repository: org/{name}\n  source:\n    provider: local\n    dockerfile: apps/{name}/Dockerfile\n  rebuildDelay: 7d\n  autoRebuild: true\n"
-        );
-        let directory = work.join("apps").join(&name);
-        fs::create_dir_all(&directory).expect("a directory");
-        fs::write(directory.join("Dockerfile"), dockerfile(index)).expect("a Dockerfile");
-    }
-    fs::write(work.join("images.yaml"), list).expect("a list");
-    let bare = root.join(format!("{size}.git"));
-    git(root, &["init", "--quiet", "--bare", "--initial-branch=main", &bare.display().to_string()]);
-    git(&work, &["init", "--quiet", "--initial-branch=main"]);
-    git(&work, &["add", "--all"]);
-    git(&work, &["commit", "--quiet", "-m", "Enrol"]);
-    git(&work, &["push", "--quiet", &bare.display().to_string(), "main"]);
-    git(&bare, &["repack", "-adq"]);
-    bare
-}
-
-fn dockerfile(index: usize) -> String {
-    let mut lines = vec![format!("# app {index}"), format!("FROM {} AS build", BASES[index % 10]), "WORKDIR /src".into()];
-    lines.extend((0..4).map(|number| format!("ENV APP_{number}=value{index}")));
-    lines.push("COPY . .".into());
-    lines.extend((0..10).map(|step| format!("RUN echo step {step} of {index} && true")));
-    lines.push(format!("FROM {}", BASES[(index * 7 + 3) % 10]));
-    lines.extend(
-        [
-            "COPY --from=build /src /app",
-            "ENV A=b",
-            "USER 1000",
-            "WORKDIR /app",
-            "EXPOSE 8080",
-            "LABEL a=b",
-            "HEALTHCHECK CMD true",
-            "CMD [\"/app/run\"]",
-        ]
-        .map(str::to_owned),
-    );
-    lines.join("\n") + "\n"
 }
 
 fn copied(from: &Path, to: &Path) {

@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod cli;
+pub mod docker;
 pub mod folder;
 pub mod forge;
 pub mod format;

@@ -1,6 +1,7 @@
 //! Floor 3: what a pass needs from the outside, as narrow traits. Everything that does IO implements one of these.
 
 pub mod builder;
+pub mod context;
 pub mod forge;
 pub mod images;
 
@@ -78,6 +79,8 @@ pub struct CommitFacts {
     pub subject: String,
     /// The rest of its message, without the trailing newline.
     pub body: String,
+    /// Its first parent. A parent that was never fetched is named all the same.
+    pub parent: Option<CommitId>,
 }
 
 /// The config repository: read by commit, written by compare-and-swap.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::inspect_args::InspectArgs;
+use crate::model::{Delay, ImageName};
 
 /// Makes the container images that a git repository wants true, and records what it learned in one commit.
 #[derive(Debug, Parser)]
@@ -27,21 +28,43 @@ pub(super) enum Command {
     /// Make desired state true: one pass with `--once`, else a loop.
     Run(RunArgs),
     /// Show what a pass would change and why; exit 2 when there is something.
+    ///
+    /// `-o markdown` prints a comment for a pull request.
     Plan(PlanArgs),
     /// Rebuild an image when it is due, or now; exit 4 when it can't be.
     Rebuild(RebuildArgs),
+    /// Show which digest pins Dockerfiles should have; exit 2 when there is something to pin.
+    Pin(PinArgs),
+    /// Say of one image what is recorded, why, what happens next, and what is unknown.
+    Explain(ExplainArgs),
+    /// Draw which image builds on which.
+    ///
+    /// `-o mermaid` (the default), `-o dot` and `-o svg` draw; `-o json` and `-o yaml` list nodes, edges and cycles.
+    Graph(GraphArgs),
+    /// Show what is recorded, without asking registries.
+    ///
+    /// With `--offline`, or when the git host does not answer, it is what was last fetched.
+    Status,
+    /// Check git, registries, credentials, rights and clock; exit 1 when something is broken.
+    Doctor,
     /// Check the config files of a directory; exit 3 on any error.
-    Validate(DirectoryArgs),
+    ///
+    /// `-o sarif` prints SARIF 2.1.0 for code scanning; `-o github` prints workflow commands that annotate a pull request.
+    Validate(ValidateArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
-    /// Write a first `plimsoll.yaml` and `images.yaml`; what is there stays.
-    Init(DirectoryArgs),
+    /// Begin a config repository: git, `plimsoll.yaml`, `images.yaml`; what is there stays.
+    Init(InitArgs),
     /// Print the JSON Schema of a config file.
     Schema(SchemaArgs),
-    /// Ask one thing and print the answer: for scripts.
+    /// Show what Plimsoll makes of a Dockerfile, of image references or tags, or what a registry has.
     Inspect(InspectArgs),
     /// Show a whole pass on a temporary repository: no Docker, registry or token needed.
     Demo(DemoArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program or of one command.
+    Man(ManArgs),
 }
 
 /// Options of `run`.
@@ -75,10 +98,74 @@ pub(super) struct PlanArgs {
     pub(super) no_diff: bool,
 }
 
-/// A directory.
+/// Options of `pin`.
 #[derive(Debug, Args)]
-pub(super) struct DirectoryArgs {
+pub(super) struct PinArgs {
+    /// Only the Dockerfiles of these managed images; all of them when none is named.
+    #[arg(value_name = "IMAGE")]
+    pub(super) images: Vec<String>,
+
+    /// Write the pins into the local checkout instead of printing a diff.
+    #[arg(long, conflicts_with = "pull_request")]
+    pub(super) write: bool,
+
+    /// Open a pull request at the forge of each source repository, or bring the open one up to date.
+    #[arg(long)]
+    pub(super) pull_request: bool,
+}
+
+/// A directory.
+/// Options of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The name of an image or of a base image, or its reference: `portal`, `node:22`.
+    pub(super) image: String,
+}
+
+/// Options of `graph`.
+#[derive(Debug, Args)]
+pub(super) struct GraphArgs {
+    /// Only what a move of this base image, or image, reaches, in the waves in which it would be rebuilt.
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) impact: Option<String>,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Args)]
+pub(super) struct ValidateArgs {
     /// The directory that holds `images.yaml`.
+    #[arg(default_value = ".")]
+    pub(super) directory: PathBuf,
+
+    /// Check rendered manifests under this directory instead, whoever made them.
+    #[arg(long, value_name = "DIR", conflicts_with = "directory")]
+    pub(super) rendered: Option<PathBuf>,
+}
+
+/// Options of `completions`.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// Options of `man`.
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// The command, as it is typed; the program itself when none is given.
+    #[arg(value_name = "COMMAND")]
+    pub(super) path: Vec<String>,
+
+    /// Write the pages of the program and of all commands into this directory.
+    #[arg(long, value_name = "DIR", conflicts_with = "path")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// Options of `init`.
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The directory to begin in; it is made when it is not there.
     #[arg(default_value = ".")]
     pub(super) directory: PathBuf,
 }
@@ -97,6 +184,14 @@ pub(super) struct RenderArgs {
     /// Write files under this directory instead of one stream to standard output.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+
+    /// With `--out`: make that directory what a source hydrator would, for this commit of the config repository.
+    #[arg(long, value_name = "SHA", requires = "out", conflicts_with = "system")]
+    pub(super) hydrator_dry_sha: Option<String>,
+
+    /// Print the parameters that Argo CD may set, and nothing else.
+    #[arg(long, conflicts_with_all = ["out", "system"])]
+    pub(super) announce: bool,
 }
 
 /// Options of `schema`.
@@ -118,7 +213,7 @@ pub(super) struct DemoArgs {
     pub(super) keep: Option<PathBuf>,
 }
 
-/// How results are printed.
+/// How results are printed. The hidden ones belong to single commands, whose help names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// For people.
@@ -127,6 +222,59 @@ pub(super) enum Format {
     Json,
     /// For scripts that like YAML better.
     Yaml,
+    /// A comment for a pull request.
+    #[value(hide = true)]
+    Markdown,
+    /// SARIF 2.1.0.
+    #[value(hide = true)]
+    Sarif,
+    /// Workflow commands of GitHub Actions.
+    #[value(hide = true)]
+    Github,
+    /// A Mermaid flowchart.
+    #[value(hide = true)]
+    Mermaid,
+    /// Graphviz.
+    #[value(hide = true)]
+    Dot,
+    /// A picture.
+    #[value(hide = true)]
+    Svg,
+}
+
+impl Format {
+    /// The formats that every command with a result has.
+    pub(super) const EVERYWHERE: [Self; 3] = [Self::Text, Self::Json, Self::Yaml];
+
+    /// The word on the command line.
+    pub(super) fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Command {
+    /// The command's name and the formats it prints.
+    pub(super) fn formats(&self) -> (&'static str, Vec<Format>) {
+        let and = |more: &[Format]| [Format::EVERYWHERE.as_slice(), more].concat();
+        match self {
+            Self::Run(_) => ("run", and(&[])),
+            Self::Plan(_) => ("plan", and(&[Format::Markdown])),
+            Self::Rebuild(_) => ("rebuild", and(&[])),
+            Self::Pin(_) => ("pin", and(&[])),
+            Self::Explain(_) => ("explain", and(&[])),
+            Self::Graph(_) => ("graph", and(&[Format::Mermaid, Format::Dot, Format::Svg])),
+            Self::Status => ("status", and(&[])),
+            Self::Doctor => ("doctor", and(&[])),
+            Self::Validate(_) => ("validate", and(&[Format::Sarif, Format::Github])),
+            Self::Render(_) => ("render", and(&[])),
+            Self::Init(_) => ("init", and(&[])),
+            Self::Schema(_) => ("schema", and(&[])),
+            Self::Inspect(_) => ("inspect", and(&[])),
+            Self::Demo(_) => ("demo", vec![Format::Text]),
+            Self::Completions(_) => ("completions", vec![Format::Text]),
+            Self::Man(_) => ("man", vec![Format::Text]),
+        }
+    }
 }
 
 /// How log lines are printed.
@@ -152,6 +300,7 @@ pub(super) enum Color {
 /// What the operator decides. None of it is ever read from the config repository.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Operator options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that people type")]
 pub(super) struct OperatorArgs {
     /// The config repository: a URL that git speaks, or a local checkout.
     #[arg(long, global = true, value_name = "URL|PATH", env = "PLIMSOLL_REPO", default_value = ".")]
@@ -166,8 +315,8 @@ pub(super) struct OperatorArgs {
     pub(super) record_branch: Option<String>,
 
     /// Only these images; others, and prunes, are left alone.
-    #[arg(long, global = true, value_name = "IMAGE", env = "PLIMSOLL_ONLY", value_delimiter = ',')]
-    pub(super) only: Vec<String>,
+    #[arg(long, global = true, value_name = "IMAGE", env = "PLIMSOLL_ONLY", value_delimiter = ',', value_parser = ImageName::parse)]
+    pub(super) only: Vec<ImageName>,
 
     /// Ask no registry and no source repository; what is recorded stays.
     #[arg(long, global = true, env = "PLIMSOLL_OFFLINE")]
@@ -181,21 +330,25 @@ pub(super) struct OperatorArgs {
     #[arg(long, global = true, value_name = "ID", env = "PLIMSOLL_APPROVE", value_delimiter = ',')]
     pub(super) approve: Vec<String>,
 
+    /// Use the config repository's own `templates/`: their authors decide what reaches the cluster.
+    #[arg(long, global = true, env = "PLIMSOLL_ALLOW_TEMPLATES")]
+    pub(super) allow_templates: bool,
+
     /// Time between passes of the loop.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m")]
-    pub(super) interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_INTERVAL", default_value = "1m", value_parser = Delay::parse)]
+    pub(super) interval: Delay,
 
     /// Time between looks of the loop at a managed image, its tag and its Dockerfile.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m")]
-    pub(super) managed_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_MANAGED_INTERVAL", default_value = "5m", value_parser = Delay::parse)]
+    pub(super) managed_interval: Delay,
 
     /// Time between looks of the loop at a base image or an external image.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h")]
-    pub(super) base_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_BASE_INTERVAL", default_value = "1h", value_parser = Delay::parse)]
+    pub(super) base_interval: Delay,
 
     /// The same for images at Docker Hub while nobody is logged in there.
-    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h")]
-    pub(super) hub_interval: String,
+    #[arg(long, global = true, value_name = "TIME", env = "PLIMSOLL_HUB_INTERVAL", default_value = "24h", value_parser = Delay::parse)]
+    pub(super) hub_interval: Delay,
 
     /// Registry requests on their way at once.
     #[arg(long, global = true, value_name = "N", env = "PLIMSOLL_JOBS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -268,6 +421,10 @@ pub(super) struct OperatorArgs {
     /// When output is coloured.
     #[arg(long, global = true, value_enum, env = "PLIMSOLL_COLOR", default_value_t = Color::Auto)]
     pub(super) color: Color,
+
+    /// Show long lists whole; else they are cut on a terminal, with a count.
+    #[arg(long, global = true)]
+    pub(super) all: bool,
 
     /// Say more; twice for everything.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -94,7 +94,7 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
     let planned = pass(&world, &Options { dry_run: true, ..Options::default() }, &mut Memory::default()).await;
     output::print(&text::plan(&planned, false, context.out));
     let first = told_pass(context, &world, "2. plimsoll run --once").await?;
-    show_file(&world, &first, "rendered/kargo/warehouses/base-node-22-bookworm-slim.yaml")?;
+    show_file(&world, &first, "rendered/kargo/base-images/node-22-bookworm-slim.yaml")?;
 
     heading(context, "3. node:22-bookworm-slim is rebuilt upstream");
     let (repository_name, tag) = ("library/node", "22-bookworm-slim");

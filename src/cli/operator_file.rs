@@ -9,7 +9,7 @@ use crate::base::{Class, Fault};
 use crate::format::yaml::{self, Limits};
 
 /// Options that make no sense for every command of a machine.
-const NOT_HERE: [&str; 5] = ["operator-file", "help", "version", "verbose", "quiet"];
+const NOT_HERE: [&str; 6] = ["operator-file", "help", "version", "verbose", "quiet", "all"];
 
 /// The command with the operator file's values as defaults.
 ///

@@ -14,9 +14,10 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// A line that draws only on a terminal.
+    /// A line that draws only on a terminal that can redraw it.
     pub(super) fn new(quiet: bool) -> Self {
-        Self { bar: Mutex::new(None), shown: !quiet && std::io::stderr().is_terminal() }
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self { bar: Mutex::new(None), shown: !quiet && !dumb && std::io::stderr().is_terminal() }
     }
 }
 

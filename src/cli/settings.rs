@@ -10,7 +10,6 @@ use crate::forge::github::GithubCredential;
 use crate::forge::{self, App, ForgeOptions};
 use crate::git::{GitCredentials, GitProgram};
 use crate::model::remote_url::{Protocol, RemoteUrl};
-use crate::model::{Delay, ImageName};
 use crate::reconcile::Intervals;
 use crate::registry::RegistryOptions;
 
@@ -25,40 +24,18 @@ const FORGE: Duration = Duration::from_secs(30);
 /// Shortest interval of the loop.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The images of `--only`.
-pub(super) fn only(operator: &OperatorArgs) -> Result<BTreeSet<ImageName>, Fault> {
-    operator
-        .only
-        .iter()
-        .map(|name| {
-            ImageName::parse(name)
-                .map_err(|message| Fault::new(Class::Config, format!("--only {}: {message}", crate::base::fault::foreign(name))))
-        })
-        .collect()
-}
-
 /// Time between the passes of the loop.
-pub(super) fn interval(operator: &OperatorArgs) -> Result<Duration, Fault> {
-    Ok(time("--interval", &operator.interval)?.max(SHORTEST_INTERVAL))
+pub(super) fn interval(operator: &OperatorArgs) -> Duration {
+    operator.interval.duration().max(SHORTEST_INTERVAL)
 }
 
-/// How often the loop looks at things.
-pub(super) fn intervals(operator: &OperatorArgs) -> Result<Intervals, Fault> {
-    Ok(Intervals {
-        managed: time("--managed-interval", &operator.managed_interval)?,
-        base: time("--base-interval", &operator.base_interval)?,
-        anonymous_hub: None,
-    })
-}
-
-/// The interval of base images at Docker Hub when nobody is logged in there.
-pub(super) fn hub_interval(operator: &OperatorArgs) -> Result<Duration, Fault> {
-    time("--hub-interval", &operator.hub_interval)
-}
-
-fn time(option: &str, text: &str) -> Result<Duration, Fault> {
-    let delay = Delay::parse(text).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}")))?;
-    Ok(delay.duration())
+/// How often the loop looks at things; Docker Hub is asked less often while we are anonymous there.
+pub(super) fn intervals(operator: &OperatorArgs, anonymous_at_hub: bool) -> Intervals {
+    Intervals {
+        managed: operator.managed_interval.duration(),
+        base: operator.base_interval.duration(),
+        anonymous_hub: anonymous_at_hub.then_some(operator.hub_interval.duration()),
+    }
 }
 
 /// Where mirrors are kept.

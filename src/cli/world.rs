@@ -13,10 +13,10 @@ use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
 use crate::forge::{ForgeSources, Forges};
-use crate::git::{self, GitProgram, GitSources, RepositoryOptions, SigningKey};
+use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
 use crate::ports::images::Images;
-use crate::ports::{Clock, Registry, Repository};
+use crate::ports::{Clock, Registry};
 use crate::reconcile::{Outside, World};
 use crate::registry::{Offline, RegistryClient};
 
@@ -38,34 +38,20 @@ impl<T: Registry + Images> Client for T {
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
-    repository: Box<dyn Repository>,
+    repository: Box<dyn ConfigRepository>,
     sources: Option<ForgeSources>,
     forges: Option<Forges>,
     client: Option<Box<dyn Client>>,
     holder: String,
     clock: Box<dyn Clock>,
     progress: Line,
+    silence: Line,
 }
 
 impl Owned {
     /// Opens repository, sources and registries as the operator says.
     pub(super) fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
-        let cache = settings::cache_dir(operator)?;
-        let program = settings::git_program(operator)?;
-        let branch = |name: &Option<String>, option: &str| {
-            name.as_deref()
-                .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
-                .transpose()
-        };
-        let repository = git::open(RepositoryOptions {
-            location: operator.repo.clone(),
-            branch: branch(&operator.branch, "--branch")?,
-            record_branch: branch(&operator.record_branch, "--record-branch")?,
-            cache: cache.clone(),
-            push: operator.push,
-            signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
-            program: GitProgram { credentials: settings::git_credentials(operator)?, ..program.clone() },
-        })?;
+        let repository = git::open(repository_options(operator)?)?;
         let test_clock = FileClock::from_environment();
         if test_clock.is_some() {
             loopback::check(&operator.repo)?;
@@ -81,10 +67,26 @@ impl Owned {
             None => Box::new(SystemClock::new()),
         };
         // Their options are checked even when nobody is asked.
+        let cache = settings::cache_dir(operator)?;
         let forges = Forges::new(&settings::forges(operator, &cache)?);
+        let program = settings::git_program(operator)?;
         let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
         let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
-        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress: Line::new(operator.quiet) })
+        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
+        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress, silence })
+    }
+
+    /// Opens the repository as it was last fetched; nobody is asked for anything.
+    pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
+        let repository = git::open_last(repository_options(operator)?)?;
+        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
+        let clock = Box::new(SystemClock::new());
+        Ok(Self { repository, sources: None, forges: None, client: None, holder: holder(), clock, progress, silence })
+    }
+
+    /// The same repository in a world whose registries and source repositories are not asked.
+    pub(super) fn unasked(&self) -> World<'_> {
+        World { sources: None, forge: None, registry: &Offline, outside: None, progress: &self.silence, ..self.world() }
     }
 
     /// As one pass sees it.
@@ -107,6 +109,24 @@ fn holder() -> String {
     use std::hash::BuildHasher;
     let hash = |part: u8| std::hash::RandomState::new().hash_one(part);
     format!("{:016x}{:016x}", hash(0), hash(1))
+}
+
+/// How the config repository is opened, as the operator says.
+pub(super) fn repository_options(operator: &OperatorArgs) -> Result<RepositoryOptions, Fault> {
+    let branch = |name: &Option<String>, option: &str| {
+        name.as_deref()
+            .map(|name| BranchName::parse(name).map_err(|message| Fault::new(Class::Config, format!("{option}: {message}"))))
+            .transpose()
+    };
+    Ok(RepositoryOptions {
+        location: operator.repo.clone(),
+        branch: branch(&operator.branch, "--branch")?,
+        record_branch: branch(&operator.record_branch, "--record-branch")?,
+        cache: settings::cache_dir(operator)?,
+        push: operator.push,
+        signing_key: operator.signing_key.as_deref().map(SigningKey::parse).transpose()?,
+        program: GitProgram { credentials: settings::git_credentials(operator)?, ..settings::git_program(operator)? },
+    })
 }
 
 /// The repository's address as it may be shown: a path, or a URL without user and query.

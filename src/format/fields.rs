@@ -180,6 +180,23 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// A list of maps.
+    pub(super) fn maps(&mut self, key: &str) -> Vec<(&'a Map, Position)> {
+        let Some(node) = self.present(key) else { return Vec::new() };
+        let Some(items) = node.list() else {
+            self.error("wrong-type", node.at, format!("`{key}` is a list, this is {}", node.kind()), None);
+            return Vec::new();
+        };
+        let mut out = Vec::new();
+        for item in items {
+            match item.map() {
+                Some(map) => out.push((map, item.at)),
+                None => self.error("wrong-type", item.at, format!("an item of `{key}` is a map, this is {}", item.kind()), None),
+            }
+        }
+        out
+    }
+
     /// A value parsed by a rule of the model, its refusal as a diagnostic.
     pub(super) fn parsed<T, E: std::fmt::Display>(
         &mut self,

@@ -7,7 +7,7 @@ use super::tag_policy;
 use super::yaml::{self, Limits, Map, Node, Position};
 use crate::base::fault::foreign;
 use crate::model::branch::BranchName;
-use crate::model::entry::{Build, Entry, EntryKind, Provider, Source};
+use crate::model::entry::{Build, Entry, EntryKind, Link, Provider, Source};
 use crate::model::{Delay, Diagnostic, ImageName, ImageReference, Place, RepoPath, Severity};
 
 const ENTRY_KEYS: [&str; 19] = [
@@ -32,6 +32,7 @@ const ENTRY_KEYS: [&str; 19] = [
     "links",
 ];
 const SOURCE_KEYS: [&str; 8] = ["provider", "repo", "branch", "dockerfile", "workflow", "target", "buildArgs", "context"];
+const LINK_KEYS: [&str; 2] = ["url", "title"];
 const TRIGGERS: [(&str, &str); 5] =
     [("github", "github"), ("gitlab", "gitlab"), ("docker", "docker"), ("kargo", "kargo"), ("none", "none")];
 
@@ -201,6 +202,7 @@ fn read_entry(fields: &mut Fields<'_>, name: Option<&ImageName>, file: &str) -> 
         }
     }
     let tags = fields.texts("tags").into_iter().map(|(text, _)| text.to_owned()).collect();
+    let links = read_links(fields);
     let hold = match fields.text("hold") {
         None | Some("false") => None,
         Some("true") => Some("held by its entry".to_owned()),
@@ -217,7 +219,23 @@ fn read_entry(fields: &mut Fields<'_>, name: Option<&ImageName>, file: &str) -> 
         hold,
         catalog,
         tags,
+        links,
     })
+}
+
+/// Links with an address. Whether a catalog can show it is the catalog's to say.
+fn read_links(fields: &mut Fields<'_>) -> Vec<Link> {
+    let mut links = Vec::new();
+    for (map, at) in fields.maps("links") {
+        let mut child = fields.child(at, map);
+        child.unknown_keys(&LINK_KEYS);
+        if let Some(url) = child.required("url", "the address that the link leads to") {
+            links.push(Link { url: url.to_owned(), title: child.text("title").map(str::to_owned) });
+        }
+        let failed = child.failed;
+        fields.failed |= failed;
+    }
+    links
 }
 
 fn read_repository(fields: &mut Fields<'_>, registry: &str, repository: &str) -> Option<(String, String)> {
@@ -380,6 +398,7 @@ mod tests {
         let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>();
         assert_eq!(schema::keys::<schema::Image>(), keys(&ENTRY_KEYS));
         assert_eq!(schema::keys::<schema::Source>(), keys(&SOURCE_KEYS));
+        assert_eq!(schema::keys::<schema::Link>(), keys(&LINK_KEYS));
     }
 
     /// What reading `text` gives: names that are taken, names that are broken, and findings.
@@ -423,6 +442,8 @@ mod tests {
             (format!("{managed}, branch: -x}}\n"), "broken a, 4:63 bad-branch"),
             (format!("{managed}, repo: x/y}}\n"), "broken a, 4:61 local-with-repo"),
             (managed.replace("a/Dockerfile", "../x") + "}\n", "broken a, 4:41 bad-path"),
+            (format!("{managed}}}\n  links: [{{url: 'https://a.example', title: A}}]\n"), "ok a"),
+            (format!("{managed}}}\n  links: [{{title: A}}]\n"), "broken a, 5:11 missing-key"),
             (managed.replace("local", "guthub") + "}\n", "broken a, 4:22 unknown-word"),
         ] {
             assert_eq!(told(&text), expected, "{text}");

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, schema_for};
-use serde_json::Value;
+
+use super::settings::{ArgocdSchema, BackstageSchema, KargoSchema, RepositorySchema};
 
 /// Length of time: numbers with units, such as `7d`, `36h` or `1d12h`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 #[allow(dead_code, reason = "only its schema is used")]
-struct Delay(#[schemars(regex(pattern = r"^(0|([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?)$"))] String);
+pub(super) struct Delay(#[schemars(regex(pattern = r"^(0|([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?)$"))] String);
 
 /// A list of images, or a map with the list under `images`.
 #[derive(JsonSchema)]
@@ -69,7 +70,17 @@ pub(super) struct Image {
     /// Catalog: free labels.
     tags: Option<Vec<String>>,
     /// Catalog: links.
-    links: Option<Value>,
+    links: Option<Vec<Link>>,
+}
+
+/// A link on the page of an image.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct Link {
+    /// Its address: https, http or mailto.
+    url: String,
+    /// What it says.
+    title: Option<String>,
 }
 
 /// True, or the reason.
@@ -154,8 +165,14 @@ pub(super) struct Settings {
     commit: Option<Commit>,
     /// IDs of held prunes that may go.
     approvals: Option<Vec<String>>,
+    /// Where this repository is, as clusters and catalogs see it.
+    repository: Option<RepositorySchema>,
     /// What Kargo gets.
-    kargo: Option<Kargo>,
+    kargo: Option<KargoSchema>,
+    /// What Argo CD gets; nothing is rendered for it without this section.
+    argocd: Option<ArgocdSchema>,
+    /// What Backstage gets; nothing is rendered for it without this section.
+    backstage: Option<BackstageSchema>,
     /// How rebuilds go.
     rebuild: Option<Rebuild>,
 }
@@ -227,21 +244,6 @@ pub(super) struct Commit {
     subject: Option<String>,
 }
 
-/// What Kargo gets.
-#[derive(JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "only its schema is used")]
-pub(super) struct Kargo {
-    /// Whether anything is rendered for Kargo [true].
-    enabled: Option<bool>,
-    /// Kargo project, which is also the namespace [plimsoll].
-    project: Option<String>,
-    /// How often Kargo looks at enrolled images [15m].
-    interval: Option<Delay>,
-    /// How often Kargo looks at base images [24h].
-    base_interval: Option<Delay>,
-}
-
 /// All schemas by file name.
 pub fn all() -> BTreeMap<&'static str, String> {
     [
@@ -259,5 +261,5 @@ pub fn all() -> BTreeMap<&'static str, String> {
 #[cfg(test)]
 pub(super) fn keys<T: JsonSchema>() -> std::collections::BTreeSet<String> {
     let schema = schema_for!(T);
-    schema.get("properties").and_then(Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
+    schema.get("properties").and_then(serde_json::Value::as_object).map(|map| map.keys().cloned().collect()).unwrap_or_default()
 }

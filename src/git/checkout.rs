@@ -19,6 +19,7 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::context::{Context, ContextPath, OwnContexts};
 use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
 
 /// Keys of the repository's own configuration that are honoured when its upstream is spoken to.
@@ -148,7 +149,7 @@ impl Checkout {
     }
 }
 
-fn head_branch(git: &Git) -> Option<BranchName> {
+pub(super) fn head_branch(git: &Git) -> Option<BranchName> {
     let head = git.find_reference("HEAD").ok()?;
     let target = head.symbolic_target().ok()??;
     BranchName::parse(target.strip_prefix("refs/heads/")?).ok()
@@ -163,10 +164,10 @@ pub(super) fn tip(git: &Git, branch: &BranchName) -> Result<Option<Oid>, Fault> 
 }
 
 /// Where a branch is pushed to: its address, its name there, and the honoured part of the configuration.
-type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
+pub(super) type Upstream = (RemoteUrl, BranchName, Vec<(String, String)>);
 
 /// The upstream of a branch.
-fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
+pub(super) fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     let config = git.config().ok()?.snapshot().ok()?;
     let remote = config.get_string(&format!("branch.{branch}.remote")).unwrap_or_else(|_| "origin".to_owned());
     let merge = config.get_string(&format!("branch.{branch}.merge")).unwrap_or_else(|_| branch.full());
@@ -184,6 +185,12 @@ fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     }
     let branch = BranchName::parse(merge.strip_prefix("refs/heads/")?).ok()?;
     Some((RemoteUrl::parse(&url).ok()?, branch, extra))
+}
+
+impl OwnContexts for Checkout {
+    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
+        self.with(|repository| super::context::read(repository, commit, path))
+    }
 }
 
 impl Repository for Checkout {

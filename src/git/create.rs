@@ -1,4 +1,4 @@
-//! Makes a repository that did not exist: for demonstrations and tests, never for a user's own.
+//! Makes a repository that did not exist.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,13 +8,26 @@ use git2::{ObjectType, Oid, Signature, Time};
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 
-/// Makes a bare repository at `path` whose `branch` holds one commit of `files`.
+/// Makes an empty repository at `path` with its work tree, on `branch`.
+///
+/// # Errors
+/// [`Class::Local`] when it can't be written.
+pub fn begin(path: &Path, branch: &BranchName) -> Result<(), Fault> {
+    let mut options = git2::RepositoryInitOptions::new();
+    options.initial_head(branch.as_str()).external_template(false);
+    git2::Repository::init_opts(path, &options).map(drop).map_err(|error| local(path, &error))
+}
+
+fn local(path: &Path, error: &git2::Error) -> Fault {
+    Fault::new(Class::Local, format!("{}: {}", path.display(), crate::base::fault::foreign(error.message())))
+}
+
+/// Makes a bare repository, for demonstrations, at `path` whose `branch` holds one commit of `files`.
 ///
 /// # Errors
 /// [`Class::Local`] when it can't be written.
 pub fn create(path: &Path, branch: &BranchName, files: &BTreeMap<&str, String>) -> Result<(), Fault> {
-    attempt(path, branch, files)
-        .map_err(|error| Fault::new(Class::Local, format!("{}: {}", path.display(), crate::base::fault::foreign(error.message()))))
+    attempt(path, branch, files).map_err(|error| local(path, &error))
 }
 
 fn attempt(path: &Path, branch: &BranchName, files: &BTreeMap<&str, String>) -> Result<(), git2::Error> {

@@ -17,6 +17,20 @@ use crate::model::remote_url::RemoteUrl;
 /// How many processes may have a mirror of one repository at once.
 const SLOTS: usize = 64;
 
+/// The directory of mirrors in the cache.
+const BELOW: &str = "git";
+
+/// What the mirrors of one repository are named by.
+fn named(url: &RemoteUrl) -> String {
+    Fingerprint::of(url.as_str()).hex(10)
+}
+
+/// The mirrors of `url` that are there, to be read only: whoever uses one may be fetching into it.
+pub(super) fn existing(cache: &Path, url: &RemoteUrl) -> Vec<PathBuf> {
+    let hash = named(url);
+    (0..SLOTS).map(|slot| cache.join(BELOW).join(format!("{hash}.{slot}.git"))).filter(|path| path.is_dir()).collect()
+}
+
 /// The mirror of one repository.
 pub(super) struct Mirror {
     directory: PathBuf,
@@ -34,8 +48,8 @@ fn local(path: &Path, error: &dyn std::fmt::Display) -> Fault {
 impl Mirror {
     /// Opens or makes the mirror of `url` under `cache`.
     pub(super) fn open(cache: &Path, url: &RemoteUrl) -> Result<Self, Fault> {
-        let hash = Fingerprint::of(url.as_str()).hex(10);
-        let root = cache.join("git");
+        let hash = named(url);
+        let root = cache.join(BELOW);
         make_private(&root)?;
         for slot in 0..SLOTS {
             let lock_path = root.join(format!("{hash}.{slot}.lock"));

@@ -2,8 +2,11 @@
 
 mod checkout;
 mod command;
+mod context;
 mod create;
 mod desk;
+mod examine;
+mod last;
 mod mirror;
 mod move_branch;
 mod objects;
@@ -24,9 +27,11 @@ use crate::model::BlobId;
 use crate::model::branch::BranchName;
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::ports::Repository;
+use crate::ports::context::OwnContexts;
 
 pub use command::{GitCredentials, GitProgram};
-pub use create::create;
+pub use create::{begin, create};
+pub use examine::{Examined, examine, may_push, version};
 pub use sign::SigningKey;
 pub use sources::GitSources;
 
@@ -64,31 +69,63 @@ impl GitProgram {
     }
 }
 
+/// The config repository, for reading records and build contexts alike.
+pub trait ConfigRepository: Repository + OwnContexts {}
+
+impl<T: Repository + OwnContexts> ConfigRepository for T {}
+
 /// Opens the config repository. The operator named it, so any protocol that is safe may be spoken.
 ///
 /// # Errors
 /// When the location is none, or the mirror can't be made.
-pub fn open(options: RepositoryOptions) -> Result<Box<dyn Repository>, Fault> {
+pub fn open(options: RepositoryOptions) -> Result<Box<dyn ConfigRepository>, Fault> {
     // What git fetched it has checked; hashing each object again at each read would cost more than parsing it.
     git2::opts::strict_hash_verification(false);
-    let url = RemoteUrl::parse(&options.location)?;
-    let RepositoryOptions { branch, record_branch, cache, push, signing_key, mut program, .. } = options;
+    if let Some(git) = local_checkout(&options)? {
+        let RepositoryOptions { branch, record_branch, cache, push, signing_key, mut program, .. } = options;
+        program.protocols.insert(Protocol::File);
+        return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, signing_key, program, cache }));
+    }
+    let url = remote_location(&options)?;
+    let RepositoryOptions { branch, record_branch, cache, signing_key, mut program, .. } = options;
     program.protocols.insert(url.protocol());
-    let url = match (url.protocol(), options.location.contains("://")) {
-        (Protocol::File, false) => {
-            let path = Path::new(&options.location);
-            let git = Checkout::open(path)?;
-            if !git.is_bare() {
-                program.protocols.insert(Protocol::File);
-                return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, signing_key, program, cache }));
-            }
-            let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
-            RemoteUrl::parse(&format!("file://{}", absolute.display()))?
-        }
-        _ => url,
-    };
     let mirror = Mirror::open(&cache, &url)?;
     Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() }))
+}
+
+/// The repository, when the location is the path of one with a work tree.
+fn local_checkout(options: &RepositoryOptions) -> Result<Option<git2::Repository>, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    if url.protocol() != Protocol::File || options.location.contains("://") {
+        return Ok(None);
+    }
+    Ok(Some(Checkout::open(Path::new(&options.location))?).filter(|git| !git.is_bare()))
+}
+
+/// The address of what is no checkout: a bare repository on this machine gets an absolute one.
+fn remote_location(options: &RepositoryOptions) -> Result<RemoteUrl, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    if url.protocol() != Protocol::File || options.location.contains("://") {
+        return Ok(url);
+    }
+    let path = Path::new(&options.location);
+    let absolute = path.canonicalize().map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
+    RemoteUrl::parse(&format!("file://{}", absolute.display()))
+}
+
+/// Opens the config repository as it was when it was last fetched, without asking anybody. A checkout is on this machine
+/// anyway.
+///
+/// # Errors
+/// [`Class::Missing`] when it was never fetched.
+pub fn open_last(options: RepositoryOptions) -> Result<Box<dyn ConfigRepository>, Fault> {
+    let url = RemoteUrl::parse(&options.location)?;
+    let path = Path::new(options.location.strip_prefix("file://").unwrap_or(&options.location));
+    // A repository on this machine is read where it is.
+    if url.protocol() == Protocol::File && path.is_dir() {
+        return open(options);
+    }
+    Ok(Box::new(last::Last::open(&options, &url)?))
 }
 
 /// An address as it may be shown and written into commits; `None` for paths, which are facts of one machine.

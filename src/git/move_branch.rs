@@ -92,7 +92,7 @@ fn stands_in_the_way(git: &Git, full: &str) -> Result<bool, Fault> {
 }
 
 /// A path that stands in the way: a change of tracked files, or an untracked file where we would write.
-fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
+pub(super) fn dirt(git: &Git, proposal: &Proposal) -> Result<Option<String>, Fault> {
     // A loop has the repository open while people stage and commit: the index it knows is of another time.
     git.index().and_then(|mut index| index.read(true)).map_err(|error| fault(&error))?;
     let mut options = StatusOptions::new();

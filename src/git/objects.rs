@@ -145,6 +145,7 @@ pub(super) fn facts(repository: &Repository, commit: &CommitId) -> Result<Commit
         when: Timestamp::from_second(author.when().seconds()).unwrap_or(Timestamp::UNIX_EPOCH),
         subject: subject.to_owned(),
         body: body.trim().to_owned(),
+        parent: commit.parent_id(0).ok().map(commit_id).transpose()?,
     })
 }
 

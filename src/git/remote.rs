@@ -13,10 +13,11 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{BlobId, CommitId, Snapshot};
+use crate::ports::context::{Context, ContextPath, OwnContexts};
 use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
 
 /// Where the record head that was last seen is remembered.
-const LAST_SEEN: &str = "plimsoll-last-seen";
+pub(super) const LAST_SEEN: &str = "plimsoll-last-seen";
 
 /// How often a branch may move between being looked at and being fetched.
 const LOOKS: usize = 5;
@@ -52,8 +53,8 @@ impl Remote {
         }
     }
 
-    /// The branches' names: the remote's default when none was given.
-    async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
+    /// The branches' names, and the heads: the remote's default branch when none was given.
+    pub(super) async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
         let mut refs: Vec<String> = [&self.branch, &self.record_branch].into_iter().flatten().map(BranchName::full).collect();
         if self.branch.is_none() {
             refs.push("HEAD".to_owned());
@@ -80,7 +81,7 @@ impl Remote {
         Ok((config, record, heads))
     }
 
-    async fn snapshot(&self) -> Result<Snapshot, Fault> {
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Fault> {
         for _ in 0..LOOKS {
             if let Some(snapshot) = self.look_and_fetch().await? {
                 return Ok(snapshot);
@@ -109,7 +110,9 @@ impl Remote {
                 return Ok(None);
             }
         }
-        let ours = self.last_own(record, &record_branch).await?;
+        let mut both = vec![config_branch.full()];
+        both.extend(Some(record_branch.full()).filter(|_| record_branch != config_branch));
+        let ours = self.last_own(record, &both).await?;
         let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
         if let Ok(mut seen) = self.seen.lock() {
             seen.record = Some(record_branch);
@@ -119,7 +122,7 @@ impl Remote {
 
     /// Our last commit before `record`, when others committed since. A first fetch takes one commit only, so more
     /// history is fetched, once, when somebody wrote states and none of ours is in sight.
-    async fn last_own(&self, record: Option<Oid>, branch: &BranchName) -> Result<Option<CommitId>, Fault> {
+    async fn last_own(&self, record: Option<Oid>, branches: &[String]) -> Result<Option<CommitId>, Fault> {
         let Some(record) = record else { return Ok(None) };
         let look = || {
             self.with(|repository| {
@@ -128,7 +131,7 @@ impl Remote {
         };
         let own = match look()? {
             (Own::NotHere, true) => {
-                self.mirror.fetch(&self.git, &self.url, &[branch.full()], &["--depth=1000"]).await?;
+                self.mirror.fetch(&self.git, &self.url, branches, &["--depth=1000"]).await?;
                 self.forget();
                 look()?.0
             }
@@ -186,6 +189,12 @@ impl Remote {
 fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
     let made_from = tip.and_then(|tip| trailer(repository, tip, "Plimsoll-Snapshot")).and_then(|id| Oid::from_str(&id).ok());
     made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
+}
+
+impl OwnContexts for Remote {
+    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
+        self.with(|repository| super::context::read(repository, commit, path))
+    }
 }
 
 impl Repository for Remote {

@@ -16,20 +16,26 @@ const LARGEST: usize = 1 << 20;
 
 /// Reads source repositories through mirrors of their own.
 pub struct GitSources {
-    program: GitProgram,
+    pub(super) program: GitProgram,
     cache: PathBuf,
+    contexts: PathBuf,
 }
 
 impl GitSources {
     /// Sources under `cache`, spoken to with `program`.
     pub fn new(program: GitProgram, cache: &std::path::Path) -> Self {
-        Self { program, cache: cache.join("sources") }
+        Self { program, cache: cache.join("sources"), contexts: cache.join("contexts") }
     }
 
-    async fn read_branch(&self, source: &SourceBranch, paths: &[RepoPath]) -> Result<SourceAnswer, Fault> {
+    /// Where mirrors with all blobs are kept.
+    pub(super) fn contexts(&self) -> PathBuf {
+        self.contexts.clone()
+    }
+
+    /// The address, allowed and parsed, and the full name of the branch.
+    pub(super) fn checked(&self, source: &SourceBranch) -> Result<(RemoteUrl, String), Fault> {
         let url = RemoteUrl::parse(&source.url)?;
-        let program = &self.program;
-        let allowed = program.protocols.contains(&url.protocol()) || (url.protocol() == Protocol::Http && url.is_loopback());
+        let allowed = self.program.protocols.contains(&url.protocol()) || (url.protocol() == Protocol::Http && url.is_loopback());
         if !allowed {
             return Err(Fault::new(Class::Config, format!("{url}: sources may not use the protocol {}", url.protocol().word()))
                 .hint("the operator may allow it with --allow-protocol"));
@@ -38,23 +44,29 @@ impl GitSources {
             Some(branch) => BranchName::parse(branch).map_err(|message| Fault::new(Class::Config, message))?.full(),
             None => "HEAD".to_owned(),
         };
-        let mirror = Mirror::open(&self.cache, &url)?;
-        let heads = mirror.ls_remote(program, &url, std::slice::from_ref(&wanted)).await?;
-        let head = heads.iter().find(|(name, _)| *name == wanted).map(|(_, id)| id.clone());
+        Ok((url, wanted))
+    }
+
+    /// The commit that the branch is at now.
+    pub(super) async fn head(&self, mirror: &Mirror, url: &RemoteUrl, wanted: &str) -> Result<CommitId, Fault> {
+        let heads = mirror.ls_remote(&self.program, url, &[wanted.to_owned()]).await?;
+        let head = heads.iter().find(|(name, _)| name == wanted).map(|(_, id)| id);
         let head = head.ok_or_else(|| {
-            Fault::new(
-                Class::Missing,
-                format!(
-                    "{url}: there is no {}",
-                    wanted.strip_prefix("refs/heads/").map_or("default branch".to_owned(), |name| format!("branch {name}"))
-                ),
-            )
+            let what = wanted.strip_prefix("refs/heads/").map_or("default branch".to_owned(), |name| format!("branch {name}"));
+            Fault::new(Class::Missing, format!("{url}: there is no {what}"))
         })?;
-        let commit = CommitId::parse(&head).ok_or_else(|| Fault::new(Class::Malformed, format!("{url}: the head is no object id")))?;
-        if !mirror.has(super::objects::oid(&head)?) {
-            mirror.fetch(program, &url, std::slice::from_ref(&wanted), &["--filter=blob:none"]).await?;
+        CommitId::parse(head).ok_or_else(|| Fault::new(Class::Malformed, format!("{url}: the head is no object id")))
+    }
+
+    async fn read_branch(&self, source: &SourceBranch, paths: &[RepoPath]) -> Result<SourceAnswer, Fault> {
+        let (url, wanted) = self.checked(source)?;
+        let mirror = Mirror::open(&self.cache, &url)?;
+        let commit = self.head(&mirror, &url, &wanted).await?;
+        let head = commit.as_str();
+        if !mirror.has(super::objects::oid(head)?) {
+            mirror.fetch(&self.program, &url, std::slice::from_ref(&wanted), &["--filter=blob:none"]).await?;
         }
-        let regular = self.regular(&mirror, &url, &head, paths).await?;
+        let regular = self.regular(&mirror, &url, head, paths).await?;
         let mut files = BTreeMap::new();
         let mut present = Vec::new();
         for path in paths {
@@ -67,7 +79,7 @@ impl GitSources {
                 None => drop(files.insert(path.clone(), Err(Fault::new(Class::Missing, format!("there is no file {path} in {url}"))))),
             }
         }
-        let contents = self.contents(&mirror, &url, &head, &present).await?;
+        let contents = self.contents(&mirror, &url, head, &present).await?;
         for (path, content) in present.into_iter().zip(contents) {
             files.insert(
                 path.clone(),

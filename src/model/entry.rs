@@ -29,6 +29,17 @@ pub struct Entry {
     pub catalog: BTreeMap<String, String>,
     /// Free labels for catalogs.
     pub tags: Vec<String>,
+    /// Links for catalogs.
+    pub links: Vec<Link>,
+}
+
+/// A link on the page of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its address, as it was written.
+    pub url: String,
+    /// What it says.
+    pub title: Option<String>,
 }
 
 /// Managed or external.

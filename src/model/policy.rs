@@ -67,12 +67,15 @@ impl TagPolicy {
     }
 }
 
-/// Compiles an `allowTags` expression with a bound on its size.
+/// Compiles an `allowTags` expression, which is RE2's, with a bound on its size.
 ///
 /// # Errors
 /// What is wrong, in the engine's words.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(pattern).size_limit(REGEX_LIMIT).build().map_err(|error| crate::base::fault::foreign(&error.to_string()))
+    RegexBuilder::new(&super::re2::translated(pattern)?)
+        .size_limit(REGEX_LIMIT)
+        .build()
+        .map_err(|error| crate::base::fault::foreign(&error.to_string()))
 }
 
 /// The anchored expression that matches `tag` and nothing else: `^3\.12-slim$`.

@@ -60,6 +60,10 @@ pub enum ReferenceError {
 }
 
 impl ReferenceError {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Format, Self::Uppercase, Self::Hex64, Self::TooLong, Self::DigestAlgorithm, Self::DigestLength, Self::DigestFormat];
+
     /// The word used in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {
@@ -119,7 +123,7 @@ impl ImageReference {
         let name = if self.registry == HUB {
             match self.repository.strip_prefix(OFFICIAL) {
                 Some(short) if !short.contains('/') => short.to_owned(),
-                _ if split_registry(&self.repository).0 == HUB => self.repository.clone(),
+                _ if split_registry(&self.repository).2 == self.repository => self.repository.clone(),
                 _ => self.repo_url(),
             }
         } else {

@@ -8,7 +8,9 @@
 pub mod bases;
 pub mod desired;
 pub mod enrollment;
+pub mod explain;
 pub mod observed;
+pub mod pins;
 pub mod planner;
 pub mod prune;
 pub mod reason;

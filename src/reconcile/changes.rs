@@ -6,7 +6,7 @@ use super::outcome::{Action, Change};
 use crate::base::Fault;
 use crate::format::yaml::Limits;
 use crate::format::{head, state_file};
-use crate::model::{Kind, Subject};
+use crate::model::{Kind, Owner, Subject};
 use crate::plan::prune::{self, Held};
 use crate::plan::{Plan, Reason};
 use crate::ports::{Listing, Repository};
@@ -26,7 +26,7 @@ pub struct Difference {
 
 /// A file that should be there.
 struct Wanted {
-    subject: Subject,
+    owner: Owner,
     content: String,
     reason: Option<Reason>,
 }
@@ -52,7 +52,7 @@ pub fn difference(
         }
         let after = file.content.as_bytes().to_vec();
         let Some(recorded) = listing.files.get(path) else {
-            let reason = file.reason.clone().unwrap_or_else(|| Reason::rendered(format!("{} is there again", file.subject)));
+            let reason = file.reason.clone().unwrap_or_else(|| appears(&file.owner));
             out.changes.push(Change { path: path.clone(), action: Action::Create, reason, before: Vec::new(), after });
             continue;
         };
@@ -68,7 +68,7 @@ pub fn difference(
             }
             _ => file.reason.clone().unwrap_or_else(|| match Subject::of_state_path(path) {
                 Some(_) => Reason::canonical("the same facts, written in canonical form"),
-                None => Reason::rendered(format!("{} is rendered anew", file.subject)),
+                None => Reason::rendered(format!("{} is rendered anew", file.owner)),
             }),
         };
         out.changes.push(Change { path: path.clone(), action: Action::Update, reason, before, after });
@@ -76,6 +76,14 @@ pub fn difference(
     surplus(&mut out, repository, listing, plan, &wanted, untouched, approvals)?;
     out.changes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(out)
+}
+
+/// Why a file is new when its subject has no news.
+fn appears(owner: &Owner) -> Reason {
+    Reason::rendered(match owner {
+        Owner::Subject(subject) => format!("{subject} is there again"),
+        Owner::Repository(system) => format!("what plimsoll.yaml says of {system}"),
+    })
 }
 
 /// Whether a file stands where a directory of `path` belongs, or a directory where its file does.
@@ -104,12 +112,12 @@ fn wanted(plan: &Plan, documents: &BTreeMap<String, Document>) -> BTreeMap<Strin
     for (subject, made_from, body) in images.chain(bases) {
         let content = head::with_head(&subject.to_string(), &made_from, &body);
         let reason = plan.reasons.get(&subject).cloned();
-        out.insert(subject.state_path(), Wanted { subject, content, reason });
+        out.insert(subject.state_path(), Wanted { owner: subject.into(), content, reason });
     }
     for (path, document) in documents {
-        let subject = document.subject.clone();
-        let reason = plan.reasons.get(&subject).map(|reason| Reason::rendered(reason.text.clone()));
-        out.insert(path.clone(), Wanted { content: render::file(document), subject, reason });
+        let owner = document.owner.clone();
+        let reason = owner.subject().and_then(|subject| plan.reasons.get(subject)).map(|reason| Reason::rendered(reason.text.clone()));
+        out.insert(path.clone(), Wanted { content: render::file(path, document), owner, reason });
     }
     out
 }
@@ -134,8 +142,13 @@ fn surplus(
             continue;
         }
         let before = repository.read(&file.blob, FILE_LIMIT)?;
-        let Some(subject) = head::read(&before).and_then(|head| Subject::parse(head.subject)) else { continue };
+        let Some(owner) = head::read(&before).and_then(|head| Owner::parse(head.subject)) else { continue };
         let delete = |reason, before| Change { path: path.clone(), action: Action::Delete, reason, before, after: Vec::new() };
+        // Settings were read, or there would be no plan: what they do not ask for is unwanted on purpose.
+        let Owner::Subject(subject) = owner else {
+            out.changes.push(delete(Reason::unwatched(format!("{owner} has no such file any more")), before));
+            continue;
+        };
         if let Some(reason) = plan.prunes.get(&subject) {
             out.changes.push(delete(reason.clone(), before));
         } else if plan.images.contains_key(&subject.name) && subject.kind == Kind::Image

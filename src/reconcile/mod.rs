@@ -1,6 +1,7 @@
 //! Floor 5: one pass from snapshot to outcome, and the loop around it.
 
 mod ask;
+pub mod builds;
 pub mod changes;
 pub mod daemon;
 pub mod due;
@@ -10,6 +11,7 @@ pub mod message;
 pub mod observe;
 pub mod outcome;
 pub mod pass;
+pub mod pins;
 mod read;
 mod reverts;
 mod send;
@@ -19,4 +21,4 @@ pub use due::Intervals;
 pub use effects::{Effect, EffectStatus, Outside};
 pub use memory::Memory;
 pub use outcome::{Action, Change, Outcome, Status};
-pub use pass::{Options, World, pass};
+pub use pass::{Drafted, Options, World, pass};

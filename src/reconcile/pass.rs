@@ -59,6 +59,8 @@ pub struct Options {
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
     pub repo_url: Option<String>,
+    /// Whether templates of the config repository are used.
+    pub allow_templates: bool,
     /// How often the loop looks at things. A pass without memory looks at everything.
     pub intervals: Intervals,
 }
@@ -89,29 +91,47 @@ impl Now {
     }
 }
 
-/// What a directory alone gives: findings and manifests.
+/// A pass up to its plan, for commands that look and change nothing.
 #[derive(Debug, Default)]
 pub struct Drafted {
+    /// The commits it looked at; nothing when the settings can't be used.
+    pub snapshot: Option<Snapshot>,
     /// Findings of config, Dockerfiles, state and rendering.
     pub diagnostics: Vec<Diagnostic>,
+    /// What people want.
+    pub desired: Desired,
+    /// What earlier passes wrote down.
+    pub recorded: Recorded,
+    /// What should be recorded.
+    pub plan: Plan,
     /// Manifests by path.
     pub documents: BTreeMap<String, Document>,
-    /// Enrolled images that can be used.
-    pub images: usize,
+    /// Files that a pass would change.
+    pub changes: Vec<Change>,
+    /// What a pass would hold.
+    pub held: Vec<Held>,
     /// The settings can't be used.
     pub invalid: bool,
 }
 
-/// Plans and renders without changing anything, for commands that look at a directory.
+/// Plans and renders without changing anything.
 ///
 /// # Errors
-/// When the directory can't be read; what is wrong with its files is in the findings.
+/// When the repository can't be read; what is wrong with its files is in the findings.
 pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
     let snapshot = world.repository.snapshot().await?;
     match draft(world, options, &snapshot, Now::read(world.clock), &mut Memory::default()).await {
-        Ok(draft) => {
-            Ok(Drafted { diagnostics: draft.diagnostics, images: draft.desired.entries.len(), documents: draft.documents, invalid: false })
-        }
+        Ok((Draft { plan, difference, desired, documents, diagnostics }, recorded)) => Ok(Drafted {
+            snapshot: Some(snapshot),
+            held: plan.held.iter().chain(&difference.held).cloned().collect(),
+            changes: difference.changes,
+            diagnostics,
+            desired,
+            recorded,
+            plan,
+            documents,
+            invalid: false,
+        }),
         Err(Unusable::Invalid(diagnostics)) => Ok(Drafted { diagnostics, invalid: true, ..Drafted::default() }),
         Err(Unusable::Fault(fault)) => Err(fault),
     }
@@ -136,7 +156,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             return Ok(outcome);
         }
         // What was seen in this pass stays seen when it plans again.
-        let draft = draft(world, options, &snapshot, now, memory).await?;
+        let (draft, _) = draft(world, options, &snapshot, now, memory).await?;
         memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
         memory.leave(snapshot.record.clone());
         let mut outcome = outcome(world, &snapshot, &draft);
@@ -195,7 +215,13 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(fastrand::u64(ceiling / 4..=ceiling))
 }
 
-async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: Now, memory: &mut Memory) -> Result<Draft, Unusable> {
+async fn draft(
+    world: &World<'_>,
+    options: &Options,
+    snapshot: &Snapshot,
+    now: Now,
+    memory: &mut Memory,
+) -> Result<(Draft, Recorded), Unusable> {
     world.progress.begin("reading config and record", None);
     let desired = read::desired(world.repository, &snapshot.config)?;
     if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
@@ -263,15 +289,25 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
     let answers = ask::ask(world, &desired, &questions).await;
     rebuild::decide(&mut plan, &rebuilds, &answers);
     plan.explain(taken_back);
-    let (documents, faults) =
-        render::render(View { settings: &desired.settings, entries: &desired.entries, images: &plan.images, bases: &plan.bases });
-    let untouched = untouched(&plan, faults.iter().map(|(subject, _)| subject));
-    let difference = changes::difference(world.repository, &listing, &plan, &documents, &untouched, &approvals)?;
+    let (templates, refused) =
+        if options.allow_templates { read::templates(world.repository, &snapshot.config)? } else { (BTreeMap::new(), Vec::new()) };
+    let rendered = render::render(View {
+        settings: &desired.settings,
+        entries: &desired.entries,
+        images: &plan.images,
+        bases: &plan.bases,
+        kept: &plan.kept,
+        templates: &templates,
+    });
+    let untouched = untouched(&plan, &rendered);
+    let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
-    diagnostics.extend(recorded.diagnostics);
+    diagnostics.extend(recorded.diagnostics.iter().cloned());
     diagnostics.extend(plan.diagnostics.iter().cloned());
-    diagnostics.extend(faults.iter().map(|(_, fault)| finding(fault)));
+    diagnostics.extend(refused);
+    diagnostics.extend(rendered.faults().map(finding));
+    diagnostics.extend(rendered.warnings.iter().map(|fault| Diagnostic { severity: Severity::Warning, ..finding(fault) }));
     if snapshot.rewritten {
         let message = "the record branch was rewritten by people since the last pass; going on from its new head".to_owned();
         diagnostics.push(Diagnostic {
@@ -282,7 +318,7 @@ async fn draft(world: &World<'_>, options: &Options, snapshot: &Snapshot, now: N
             hint: None,
         });
     }
-    Ok(Draft { plan, difference, desired, documents, diagnostics })
+    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics }, recorded))
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {
@@ -295,9 +331,9 @@ fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, appro
 }
 
 /// Paths of everything that stays exactly as it is.
-fn untouched<'a>(plan: &Plan, refused: impl Iterator<Item = &'a Subject>) -> BTreeSet<String> {
+fn untouched(plan: &Plan, rendered: &render::Rendered) -> BTreeSet<String> {
     let mut out: BTreeSet<String> = plan.kept.iter().flat_map(|subject| render::paths(subject).chain([subject.state_path()])).collect();
-    out.extend(refused.flat_map(render::paths));
+    out.extend(rendered.untouched().map(str::to_owned));
     out
 }
 

@@ -1,11 +1,14 @@
 //! Reads config and record from the blobs of two commits.
 
+use std::collections::BTreeMap;
+
 use crate::base::Fault;
 use crate::format::yaml::Limits;
 use crate::format::{freeze_yaml, images_yaml, settings};
-use crate::model::{CommitId, Diagnostic, Place, RepoSettings, Subject};
+use crate::model::{CommitId, Diagnostic, Place, RepoSettings, Severity, Subject};
 use crate::plan::{Desired, Recorded};
 use crate::ports::{File, Listing, Repository};
+use crate::render::templates;
 
 /// Where settings and entries are.
 const CONFIG: [&str; 4] = ["plimsoll.yaml", "images.yaml", "images.d", freeze_yaml::FILE];
@@ -96,4 +99,41 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Record
         }
     }
     recorded
+}
+
+/// Largest template, in bytes.
+const TEMPLATE: u64 = 64 << 10;
+
+/// Most templates that are read.
+const TEMPLATES: usize = 200;
+
+/// Reads the repository's own templates, by path under `templates/`. Those that can't be used are left out, each
+/// with a finding.
+pub(super) fn templates(repository: &dyn Repository, commit: &CommitId) -> Result<(BTreeMap<String, String>, Vec<Diagnostic>), Fault> {
+    let listing = repository.list(commit, &["templates"])?;
+    let mut out = BTreeMap::new();
+    let mut findings = Vec::new();
+    let mut refuse = |path: &str, severity, message: String| {
+        let place = Place { file: path.to_owned(), line: 0, column: 0 };
+        let hint = Some("templates are named as in the documentation, or lie under templates/extra/{image,base,repo}/".to_owned());
+        findings.push(Diagnostic { severity, code: "refused-template", place, message, hint });
+    };
+    for (path, why) in &listing.refused {
+        refuse(path, Severity::Error, (*why).to_owned());
+    }
+    for (path, File { blob, .. }) in &listing.files {
+        let Some(name) = path.strip_prefix("templates/") else { continue };
+        if !templates::is_known(name) {
+            refuse(path, Severity::Warning, "there is no template of this name, so nothing is made of it".to_owned());
+        } else if out.len() == TEMPLATES {
+            refuse(path, Severity::Error, format!("more than {TEMPLATES} templates are not read"));
+        } else {
+            match repository.read(blob, TEMPLATE).map(String::from_utf8) {
+                Ok(Ok(text)) => drop(out.insert(name.to_owned(), text)),
+                Ok(Err(_)) => refuse(path, Severity::Error, "it is not UTF-8 text".to_owned()),
+                Err(fault) => refuse(path, Severity::Error, fault.text),
+            }
+        }
+    }
+    Ok((out, findings))
 }

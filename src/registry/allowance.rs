@@ -5,10 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 
-use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, date};
-
-/// A reset that is a larger number is a time since 1970 and not a count of seconds.
-const EPOCHS_BEGIN: u64 = 1_000_000_000;
+use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, until};
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +36,7 @@ pub(super) struct Allowance {
 /// | `RateLimit: limit=100, remaining=7, reset=30` | the same in one header (draft 07) |
 /// | `RateLimit: "default";r=7;t=30` | the same again (draft 08 and later) |
 /// | `X-RateLimit-Remaining`, `X-RateLimit-Reset` | the same, older |
-pub(super) fn allowance(headers: &HeaderMap, now: Timestamp) -> Option<Allowance> {
+pub(super) fn allowance(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Allowance> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(value) = text("ratelimit-remaining") {
         let remaining = leading(value)?;
@@ -48,26 +45,19 @@ pub(super) fn allowance(headers: &HeaderMap, now: Timestamp) -> Option<Allowance
             let each = window / limit.and_then(leading).unwrap_or(1).max(1);
             return Some(Allowance { remaining, reset: bounded(each.max(1)), unit: Unit::Pulls });
         }
-        return Some(requests(remaining, text("ratelimit-reset").and_then(leading), headers, now));
+        return Some(requests(remaining, text("ratelimit-reset").and_then(leading), headers, now()));
     }
     if let Some(value) = text("ratelimit") {
         let remaining = parameter(value, "remaining").or_else(|| parameter(value, "r"))?;
         let reset = parameter(value, "reset").or_else(|| parameter(value, "t"));
-        return Some(requests(remaining, reset, headers, now));
+        return Some(requests(remaining, reset, headers, now()));
     }
     let remaining = leading(text("x-ratelimit-remaining")?)?;
-    Some(requests(remaining, text("x-ratelimit-reset").and_then(leading), headers, now))
+    Some(requests(remaining, text("x-ratelimit-reset").and_then(leading), headers, now()))
 }
 
 fn requests(remaining: u64, reset: Option<u64>, headers: &HeaderMap, now: Timestamp) -> Allowance {
-    let reset = match reset {
-        Some(time) if time > EPOCHS_BEGIN => {
-            let from = date(headers).unwrap_or(now).as_second();
-            bounded(time.saturating_sub(u64::try_from(from).unwrap_or(0)))
-        }
-        Some(seconds) => bounded(seconds),
-        None => UNNAMED_WAIT,
-    };
+    let reset = reset.map_or(UNNAMED_WAIT, |number| until(number, headers, now));
     Allowance { remaining, reset, unit: Unit::Requests }
 }
 
@@ -90,12 +80,15 @@ fn parameter(value: &str, name: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Headers, and what they should read as.
+    type Row<'a> = (&'a [(&'a str, &'a str)], Option<Allowance>);
+
     #[test]
     fn allowance_table() {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let requests = |remaining, seconds| Some(Allowance { remaining, reset: Duration::from_secs(seconds), unit: Unit::Requests });
         let pulls = |remaining, seconds| Some(Allowance { remaining, reset: Duration::from_secs(seconds), unit: Unit::Pulls });
-        let table: &[(&[(&str, &str)], Option<Allowance>)] = &[
+        let table: &[Row<'_>] = &[
             (&[], None),
             (&[("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "76;w=21600")], pulls(76, 216)),
             (&[("ratelimit-limit", "200;w=21600"), ("ratelimit-remaining", "0;w=21600")], pulls(0, 108)),
@@ -119,7 +112,7 @@ mod tests {
             for (name, value) in *values {
                 headers.insert(*name, value.parse().unwrap());
             }
-            assert_eq!(allowance(&headers, now), *expected, "{values:?}");
+            assert_eq!(allowance(&headers, || now), *expected, "{values:?}");
         }
     }
 }

@@ -18,6 +18,9 @@ pub(super) const UNNAMED_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait believed. Docker Hub counts in windows of six hours; nobody asks for more in earnest.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(6 * 3600);
 
+/// Larger numbers are times since 1970 (2001 and later), and no counts of seconds (31 years).
+const EPOCHS_BEGIN: u64 = 1_000_000_000;
+
 /// First step of the jittered back-off; each further one is twice as long.
 const BASE: Duration = Duration::from_millis(250);
 
@@ -32,22 +35,31 @@ pub(super) fn jitter(attempt: u32) -> Duration {
 /// A date is measured from the answer's own `Date`, so that a wrong clock on either side changes nothing.
 pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-        text.parse().map_or(LONGEST_WAIT, Duration::from_secs)
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+        return Some(text.parse().map_or(LONGEST_WAIT, |number| until(number, headers, now)));
+    }
+    let time = u64::try_from(http_date(text)?.as_second()).unwrap_or(0);
+    Some(until(time.max(EPOCHS_BEGIN), headers, now))
+}
+
+/// The wait that a number means: seconds, or a time since 1970 when it is too large to be anything else, as Docker Hub and
+/// GitLab write it. A time is measured from the answer's own `Date`.
+pub(super) fn until(number: u64, headers: &HeaderMap, now: Timestamp) -> Duration {
+    let seconds = if number < EPOCHS_BEGIN {
+        number
     } else {
-        let until = http_date(text)?;
-        let from = date(headers).unwrap_or(now);
-        Duration::from_secs(u64::try_from(until.as_second().saturating_sub(from.as_second())).unwrap_or(0))
+        number.saturating_sub(u64::try_from(date(headers).unwrap_or(now).as_second()).unwrap_or(0))
     };
-    Some(wait.min(LONGEST_WAIT))
+    Duration::from_secs(seconds).min(LONGEST_WAIT)
 }
 
 /// When an answer says it was sent.
-pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
     headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date)
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// An HTTP date (RFC 9110 §5.6.7).
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text).ok()
 }
 
@@ -65,6 +77,8 @@ mod tests {
             (" 30 ", None, Some(30)),
             ("99999999999999999999999", None, Some(6 * 3600)),
             ("31536000", None, Some(6 * 3600)),
+            ("1700000020", None, Some(20)),
+            ("1600000000", None, Some(0)),
             ("-1", None, None),
             ("soon", None, None),
             ("", None, None),

@@ -1,7 +1,7 @@
 //! The client: questions in, answers or faults out, and how often a question is asked again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -10,6 +10,7 @@ use super::auth::Host;
 use super::backoff::{RETRIES, WAIT_OUT, jitter};
 use super::cache::Cache;
 use super::credentials::Credentials;
+use super::flights::Flights;
 use super::options::RegistryOptions;
 use super::place::{Place, label, version};
 use super::token::Tokens;
@@ -19,6 +20,12 @@ use crate::base::{Class, Fault, fault};
 use crate::model::{Digest, ImageReference};
 use crate::ports::images::{ImageFacts, Images, Look, Material};
 use crate::ports::{Answer, Registry};
+
+/// Where each repository of one registry is.
+type Repositories = HashMap<String, Arc<[Place]>>;
+
+/// Repositories remembered at most; beyond, all are forgotten, which costs a look at their names.
+const PLACES: usize = 10_000;
 
 /// Asks registries, and nothing more often than it must.
 ///
@@ -41,6 +48,9 @@ pub struct RegistryClient {
     pub(super) tokens: Tokens,
     pub(super) hosts: Mutex<HashMap<String, Arc<Host>>>,
     pub(super) cache: Option<Arc<Cache>>,
+    pub(super) flights: Flights,
+    /// By registry and repository, as they were named.
+    places: Mutex<HashMap<String, Repositories>>,
     jobs: Semaphore,
 }
 
@@ -48,7 +58,7 @@ impl RegistryClient {
     /// A client with nothing learned yet. No request is sent, no credential read.
     ///
     /// # Errors
-    /// Class `Local` when no HTTP client can be made, class `Config` when a certificate file can't be used.
+    /// Class `Config` when the user agent or a certificate file can't be used.
     pub fn new(options: RegistryOptions) -> Result<Self, Fault> {
         let cache = options.cache.as_deref().map(|directory| Arc::new(Cache::new(directory, options.cache_bytes)));
         Ok(Self {
@@ -56,14 +66,25 @@ impl RegistryClient {
             credentials: Credentials::new(options.docker_config.as_deref()),
             tokens: Tokens::default(),
             hosts: Mutex::default(),
+            flights: Flights::default(),
+            places: Mutex::default(),
             wire: Wire::new(options, cache.clone())?,
             cache,
         })
     }
 
-    /// The places of a repository, mirrors first.
-    pub(super) fn places(&self, registry: &str, repository: &str) -> Result<Vec<Place>, Fault> {
-        Place::all(registry, repository, self.wire.options())
+    /// The places of a repository, mirrors first. Names are checked once, and what they mean is remembered.
+    pub(super) fn places(&self, registry: &str, repository: &str) -> Result<Arc<[Place]>, Fault> {
+        let mut known = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(places) = known.get(registry).and_then(|repositories| repositories.get(repository)) {
+            return Ok(Arc::clone(places));
+        }
+        let places: Arc<[Place]> = Place::all(registry, repository, self.wire.options())?.into();
+        if known.values().map(HashMap::len).sum::<usize>() >= PLACES {
+            known.clear();
+        }
+        known.entry(registry.to_owned()).or_default().insert(repository.to_owned(), Arc::clone(&places));
+        Ok(places)
     }
 
     /// Asks each place in turn until one answers. The fault is the last one's, which is the registry's own.
@@ -130,7 +151,7 @@ impl Registry for RegistryClient {
             let answer = async {
                 let version = version(reference)?;
                 let places = self.places(&reference.registry, &reference.repository)?;
-                self.anywhere(&places, |place| self.resolved(place, version, reference.digest.as_ref())).await
+                self.anywhere(&places, |place| Box::pin(self.resolved(place, version, reference.digest.as_ref()))).await
             };
             answer.await.map(|found| found.digest).map_err(|fault| fault.of(&label(reference)))
         })

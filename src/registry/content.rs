@@ -134,7 +134,8 @@ pub(super) struct Config {
     /// When it says it was made.
     pub(super) created: Option<String>,
     /// What containers of it start with.
-    pub(super) config: Option<Inner>,
+    #[serde(rename = "config")]
+    pub(super) start: Option<Inner>,
     /// Its layers.
     #[serde(default)]
     pub(super) rootfs: RootFs,

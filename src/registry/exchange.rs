@@ -10,9 +10,10 @@ use super::RegistryClient;
 use super::auth::{Host, Scheme, challenges};
 use super::credentials::Credential;
 use super::place::Place;
+use super::reply::Reply;
 use super::token::Key;
 use super::trouble::Trouble;
-use super::wire::{Ask, Authorization, Reply};
+use super::wire::{Ask, Authorization};
 use crate::base::{Class, Fault};
 
 /// What is asked of a registry.
@@ -49,14 +50,14 @@ impl RegistryClient {
             let authorization = self.authorization(&host, place, refused.as_ref()).await?;
             let ask = Ask {
                 method: request.method.clone(),
-                url: request.url.clone(),
+                url: &request.url,
                 authorization: authorization.as_ref(),
                 accept: request.accept,
                 validator: request.validator.as_ref(),
                 pull: request.pull,
                 form: None,
             };
-            let sent = self.wire.send(ask).await;
+            let sent = Box::pin(self.wire.send(ask)).await;
             if turn.is_some() {
                 host.tried();
             }
@@ -99,15 +100,15 @@ impl RegistryClient {
         let registry = &place.endpoint.registry;
         match host.scheme() {
             Scheme::Unknown | Scheme::Open => Ok(None),
-            Scheme::Basic => match self.credentials.find(registry).await? {
+            Scheme::Basic => match Box::pin(self.credentials.find(registry)).await? {
                 Some(Credential::Password(user, password)) => Ok(Some(Authorization::Basic(user, password))),
                 Some(Credential::Identity(_)) => Err(denied(place, "wants a password, and only an identity token is stored").into()),
                 None => Err(denied(place, "wants a user and password").into()),
             },
             Scheme::Bearer { realm, service } => {
-                let credential = self.credentials.find(registry).await?;
+                let credential = Box::pin(self.credentials.find(registry)).await?;
                 let key = Key { registry: registry.clone(), realm, service, scope: place.scope() };
-                let token = self.tokens.get(&self.wire, &key, credential.as_ref(), refused).await.map_err(|mut trouble| {
+                let token = Box::pin(self.tokens.get(&self.wire, &key, credential.as_ref(), refused)).await.map_err(|mut trouble| {
                     if trouble.fault.class == Class::Denied {
                         trouble.fault.hint = Some(login(registry));
                         if trouble.whole_host {

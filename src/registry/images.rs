@@ -59,7 +59,7 @@ impl RegistryClient {
         if let Some(wanted) = platform.filter(|wanted| !matches(wanted, &own)) {
             return Err(Fault::new(Class::Missing, format!("there is no image for {}, only for {own}", fault::foreign(wanted))));
         }
-        let mut labels = config.config.and_then(|inner| inner.labels).unwrap_or_default();
+        let mut labels = config.start.and_then(|inner| inner.labels).unwrap_or_default();
         labels.extend(manifest.annotations.unwrap_or_default());
         let layers = config.rootfs.diff_ids.iter().map(|text| Digest::parse(text)).collect::<Result<_, _>>();
         let layers = layers.map_err(|error| Fault::new(Class::Malformed, format!("the configuration lists a layer by {error}")))?;
@@ -87,16 +87,25 @@ impl RegistryClient {
 
     /// What `digest` names: from the cache, else asked for, verified and kept.
     pub(super) async fn content(&self, places: &[Place], digest: &Digest, sort: Sort) -> Result<Vec<u8>, Fault> {
-        if let Some(cache) = &self.cache
-            && let Some(bytes) = cache.content(digest).await
-        {
-            return Ok(bytes);
-        }
-        let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
-        if let Some(cache) = &self.cache {
-            cache.keep(digest, bytes.clone()).await;
-        }
-        Ok(bytes)
+        let flight = self.flights.of(digest);
+        let bytes = flight
+            .get_or_try_init(|| async {
+                // Looked for here and not before, because a flight that just ended has left it there.
+                if let Some(cache) = &self.cache
+                    && let Some(bytes) = cache.content(digest).await
+                {
+                    return Ok(bytes);
+                }
+                let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
+                if let Some(cache) = &self.cache {
+                    cache.keep(digest, bytes.clone()).await;
+                }
+                Ok(bytes)
+            })
+            .await
+            .cloned();
+        self.flights.ended(digest);
+        bytes
     }
 
     async fn fetched(&self, place: &Place, digest: &Digest, sort: Sort) -> Result<Vec<u8>, Trouble> {
@@ -124,11 +133,8 @@ impl RegistryClient {
 
 /// The member of an index that `platform` means; the only image, or `linux/amd64`, when none is named.
 pub(super) fn chosen<'a>(members: &'a [Descriptor], platform: Option<&str>) -> Result<&'a Descriptor, Fault> {
-    let images: Vec<(&Descriptor, String)> = members
-        .iter()
-        .filter(|member| !member.is_attestation())
-        .filter_map(|member| Some((member, member.platform().unwrap_or_default())))
-        .collect();
+    let images: Vec<(&Descriptor, String)> =
+        members.iter().filter(|member| !member.is_attestation()).map(|member| (member, member.platform().unwrap_or_default())).collect();
     if let (None, [(only, _)]) = (platform, images.as_slice()) {
         return Ok(only);
     }

@@ -125,12 +125,12 @@ impl LoopbackRegistry {
             "config": { "mediaType": CONFIG, "digest": config_digest.as_str(), "size": config.len() },
             "layers": named.collect::<Vec<_>>(),
         }))?;
-        let mut shelf = lock(&self.shared);
+        let mut kept = lock(&self.shared);
         for (digest, layer) in layers {
-            shelf.put(repository, digest, LAYER, layer);
+            kept.put(repository, &digest, LAYER, layer);
         }
-        shelf.put(repository, config_digest, CONFIG, config);
-        shelf.tagged(repository, tag, MANIFEST, manifest)
+        kept.put(repository, &config_digest, CONFIG, config);
+        kept.tagged(repository, tag, MANIFEST, manifest)
     }
 
     /// Puts an index under `tag`: images of this repository by platform, `os/arch[/variant]`.
@@ -138,18 +138,18 @@ impl LoopbackRegistry {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_index(&self, repository: &str, tag: &str, members: &[(&str, &Digest)]) -> Result<Digest, Fault> {
-        let mut shelf = lock(&self.shared);
+        let mut kept = lock(&self.shared);
         let descriptors = members.iter().map(|(platform, digest)| {
             let mut parts = platform.split('/');
             let mut platform = json!({ "os": parts.next(), "architecture": parts.next() });
             if let (Some(variant), Some(map)) = (parts.next(), platform.as_object_mut()) {
                 map.insert("variant".to_owned(), variant.into());
             }
-            let size = shelf.content.get(&(repository.to_owned(), digest.to_string())).map_or(0, |(_, body)| body.len());
+            let size = kept.content.get(&(repository.to_owned(), digest.to_string())).map_or(0, |(_, body)| body.len());
             json!({ "mediaType": MANIFEST, "digest": digest.as_str(), "size": size, "platform": platform })
         });
         let index = bytes(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": descriptors.collect::<Vec<_>>() }))?;
-        shelf.tagged(repository, tag, INDEX, index)
+        kept.tagged(repository, tag, INDEX, index)
     }
 
     /// What has been asked so far.
@@ -206,13 +206,13 @@ async fn serve(State(shelf): State<Arc<Mutex<Shelf>>>, method: Method, uri: Uri)
 }
 
 impl Shelf {
-    fn put(&mut self, repository: &str, digest: Digest, media_type: &'static str, body: Vec<u8>) {
+    fn put(&mut self, repository: &str, digest: &Digest, media_type: &'static str, body: Vec<u8>) {
         self.content.insert((repository.to_owned(), digest.to_string()), (media_type, body));
     }
 
     fn tagged(&mut self, repository: &str, tag: &str, media_type: &'static str, manifest: Vec<u8>) -> Result<Digest, Fault> {
         let digest = sha256(&manifest)?;
-        self.put(repository, digest.clone(), media_type, manifest);
+        self.put(repository, &digest, media_type, manifest);
         self.tags.entry(repository.to_owned()).or_default().insert(tag.to_owned(), digest.clone());
         Ok(digest)
     }

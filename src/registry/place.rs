@@ -110,6 +110,9 @@ pub(super) fn is_tag(tag: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Mirrors, a registry, and where its tag list is asked for.
+    type Row<'a> = (&'a [&'a str], &'a str, Option<Vec<&'a str>>);
+
     #[test]
     fn url_table() {
         let digest = format!("sha256:{}", "a".repeat(64));
@@ -144,7 +147,7 @@ mod tests {
             ..RegistryOptions::default()
         };
         // mirrors, registry, expected URLs of its tag list
-        let table: [(&[&str], &str, Option<Vec<&str>>); 5] = [
+        let table: [Row<'_>; 5] = [
             (&[], "docker.io", Some(vec!["https://registry-1.docker.io/v2/library/node/tags/list"])),
             (
                 &["mirror.gcr.io", "harbor.example/hub/"],

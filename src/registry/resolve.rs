@@ -44,7 +44,8 @@ impl RegistryClient {
         } else if !matches!(head.status, StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED) {
             return Err(refusal(&head));
         }
-        self.read(place, request, pinned).await
+        // Boxed, because a question that HEAD answers need not carry its size about.
+        Box::pin(self.read(place, request, pinned)).await
     }
 
     /// The same by `GET`, which sends the validator of what was read before.

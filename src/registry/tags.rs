@@ -40,6 +40,14 @@ struct Page {
     next: Option<String>,
 }
 
+/// What came of asking for a page.
+enum Asked {
+    /// The page, and the bytes it took.
+    Page(Page, usize),
+    /// The registry does not want to be asked this way (400, 405, 406), and what that would be as a fault.
+    Unwanted(Trouble),
+}
+
 /// A registry's answer (distribution specification, "Listing Tags"). An empty list is `null` at some.
 #[derive(Deserialize)]
 struct Wording {
@@ -62,39 +70,53 @@ impl RegistryClient {
         let mut url = place.tags();
         url.set_query(Some(&format!("n={PAGE}")));
         let (mut tags, mut seen, mut left, mut barren) = (BTreeSet::new(), HashSet::new(), MOST_BYTES, 0);
+        // Whether `url` is the registry's own words, so that a refusal of it is one.
+        let mut own_words = false;
         loop {
             if !seen.insert(url.to_string()) {
                 return Err(Fault::new(Class::Malformed, format!("{host} links the pages of its tag list in a circle")));
             }
-            let (page, bytes) = self.asked(place, || self.page(place, &url, left)).await?;
-            left = left.saturating_sub(bytes);
-            let (before, last) = (tags.len(), page.tags.iter().max().cloned());
-            let count = page.tags.len();
+            let page = match self.asked(place, || self.page(place, &url, left)).await? {
+                Asked::Page(page, bytes) => {
+                    left = left.saturating_sub(bytes);
+                    page
+                }
+                Asked::Unwanted(_) if !own_words && seen.len() == 1 => {
+                    // Quay once refused to be told how many, and took the question without a number.
+                    url.set_query(None);
+                    own_words = true;
+                    continue;
+                }
+                // It knows no `last` (ECR wants its own cursor), and linked to nothing: the list was complete.
+                Asked::Unwanted(_) if !own_words => break,
+                Asked::Unwanted(trouble) => return Err(trouble.fault),
+            };
+            let (before, last, count) = (tags.len(), page.tags.iter().max().cloned(), page.tags.len());
             tags.extend(page.tags.into_iter().filter(|tag| is_tag(tag)));
             if tags.len() > self.wire.options().most_tags {
                 return Err(Fault::new(Class::Limit, format!("there are more than {} tags", self.wire.options().most_tags))
                     .hint("raise --most-tags, or name a tag"));
             }
-            let linked = page.next.is_some();
+            own_words = page.next.is_some();
             let Some(next) = next(&url, page.next.as_deref(), count, last.as_deref())? else { break };
             barren = if tags.len() == before { barren + 1 } else { 0 };
-            if barren > 0 && !linked {
+            if barren > 0 && !own_words {
                 // It knows no pages, and sent the whole list again.
                 break;
             }
             if barren >= BARREN {
                 return Err(Fault::new(Class::Malformed, format!("{host} links page after page without a new tag")));
             }
-            url = next;
             if seen.len() >= MOST_PAGES {
                 return Err(Fault::new(Class::Limit, format!("{host} sends more than {MOST_PAGES} pages of tags")));
             }
+            url = next;
         }
         Ok(tags.into_iter().collect())
     }
 
-    /// One page and the bytes it took. One that was kept is used when the registry says that it still holds.
-    async fn page(&self, place: &Place, url: &Url, most: usize) -> Result<(Page, usize), Trouble> {
+    /// One page. One that was kept is used when the registry says that it still holds.
+    async fn page(&self, place: &Place, url: &Url, most: usize) -> Result<Asked, Trouble> {
         let mut request = Request::get(url.clone(), "application/json");
         let mut kept: Option<Page> = match &self.cache {
             Some(cache) => cache.note(Kind::List, url.as_str()).await,
@@ -105,7 +127,10 @@ impl RegistryClient {
         if reply.status == StatusCode::NOT_MODIFIED
             && let Some(page) = kept.take().filter(|_| request.validator.is_some())
         {
-            return Ok((page, 0));
+            return Ok(Asked::Page(page, 0));
+        }
+        if matches!(reply.status.as_u16(), 400 | 405 | 406) {
+            return Ok(Asked::Unwanted(refusal(&reply)));
         }
         if reply.status != StatusCode::OK {
             return Err(refusal(&reply));
@@ -120,7 +145,7 @@ impl RegistryClient {
         if let Some(cache) = self.cache.as_ref().filter(|_| page.etag.is_some()) {
             cache.keep_note(Kind::List, url.as_str(), &page).await;
         }
-        Ok((page, body.len()))
+        Ok(Asked::Page(page, body.len()))
     }
 }
 

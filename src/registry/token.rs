@@ -123,7 +123,8 @@ async fn request(wire: &Wire, key: &Key, credential: Option<&Credential>) -> Res
         }
     }
     let method = if form.is_some() { Method::POST } else { Method::GET };
-    let ask = Ask { method, url, authorization: authorization.as_ref(), accept: "application/json", validator: None, pull: false, form };
+    let ask =
+        Ask { method, url: &url, authorization: authorization.as_ref(), accept: "application/json", validator: None, pull: false, form };
     let reply = wire.send(ask).await?;
     let (host, status) = (reply.host.clone(), reply.status);
     match status {

@@ -52,7 +52,8 @@ impl Waits {
     pub(super) fn keep(&self, host: &str, wait: Duration, class: Class) {
         let Some(cache) = self.0.as_ref().filter(|_| wait > WAIT_OUT) else { return };
         // Rounded up, so that the next run is not early.
-        let seconds = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX).saturating_add(1);
+        let rounded = wait.saturating_add(Duration::from_secs(1)).min(LONGEST_WAIT);
+        let seconds = i64::try_from(rounded.as_secs()).unwrap_or(i64::MAX);
         let until = Timestamp::now().as_second().saturating_add(seconds);
         cache.keep_note_now(Kind::Wait, host, &Wait { until, limited: class == Class::Limited });
     }

@@ -1,23 +1,33 @@
 //! Floor 2: manifests from recorded state. Pure: the same state gives the same bytes.
 //!
-//! Each target is one file here and its templates in `templates/<target>/`; [`TARGETS`] lists them.
+//! Each target is one file or directory here and its templates in `templates/<target>/`; [`TARGETS`] lists
+//! them. A target puts values together and names templates; [`Sheet`] renders, checks ([`check`]) and takes or
+//! refuses the files. What is refused stays on the branch as it was.
 
+mod argocd;
+pub mod backstage;
+pub mod check;
 mod engine;
+mod extra;
 pub mod kargo;
 mod name;
+mod quote;
+mod sheet;
+pub mod templates;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Fault;
 use crate::format::head;
-use crate::model::{BaseState, Entry, ImageName, ImageState, RepoSettings, Subject};
+use crate::model::{BaseState, Entry, ImageName, ImageState, Owner, RepoSettings, Subject};
 
 pub use engine::Engine;
+pub use sheet::{Draft, Part, Sheet};
 
-/// What is rendered from.
+/// What is rendered from. Nothing in it depends on who renders: a pass, a plain directory, or Argo CD's plugin.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// Settings of the repository.
+    /// Settings of the repository, its own address among them.
     pub settings: &'a RepoSettings,
     /// Entries by name.
     pub entries: &'a BTreeMap<ImageName, Entry>,
@@ -25,15 +35,66 @@ pub struct View<'a> {
     pub images: &'a BTreeMap<ImageName, ImageState>,
     /// States of base images.
     pub bases: &'a BTreeMap<ImageName, BaseState>,
+    /// Subjects that are left alone: not asked for, or not readable. Their files exist and are not rendered.
+    pub kept: &'a BTreeSet<Subject>,
+    /// Templates of the config repository by path under `templates/`; empty unless the operator allows them.
+    pub templates: &'a BTreeMap<String, String>,
+}
+
+impl View<'_> {
+    /// Whether no image can be rendered. Then nothing is begun for the repository as a whole either.
+    fn is_bare(&self) -> bool {
+        self.images.is_empty() && self.bases.is_empty()
+    }
 }
 
 /// One rendered file, without its head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The state it is rendered from.
-    pub subject: Subject,
-    /// Its text, complete with newline.
+    /// Whose it is.
+    pub owner: Owner,
+    /// It speaks of all images: it stays as it is while some of them can't be read.
+    pub of_all: bool,
+    /// Its text, complete with newline. Documents in it are parted by `---`.
     pub body: String,
+}
+
+/// A file that is not rendered, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its path. What stands there stays.
+    pub path: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Why.
+    pub fault: Fault,
+}
+
+/// Everything that was rendered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Files by path.
+    pub documents: BTreeMap<String, Document>,
+    /// Files that stay as they are because they can't be rendered.
+    pub refused: Vec<Refusal>,
+    /// Paths of files that stay as they are because not every image they speak of is known.
+    pub postponed: BTreeSet<String>,
+    /// Templates of the config repository that were passed over, by what is wrong with them.
+    pub findings: BTreeMap<String, Fault>,
+    /// What people may want to know of files that are rendered all the same.
+    pub warnings: Vec<Fault>,
+}
+
+impl Rendered {
+    /// Paths that stay as they are.
+    pub fn untouched(&self) -> impl Iterator<Item = &str> {
+        self.refused.iter().map(|refusal| refusal.path.as_str()).chain(self.postponed.iter().map(String::as_str))
+    }
+
+    /// Everything that is wrong.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.refused.iter().map(|refusal| &refusal.fault).chain(self.findings.values())
+    }
 }
 
 /// A system that manifests are rendered for.
@@ -41,35 +102,48 @@ pub trait Target: Sync {
     /// Its word on the command line, and its directory under `rendered/`.
     fn name(&self) -> &'static str;
 
-    /// Its documents by path. A fault is about one subject and leaves the others alone.
-    fn render(&self, view: View<'_>, engine: &Engine) -> (BTreeMap<String, Document>, Vec<(Subject, Fault)>);
+    /// Writes its files. A file that can't be made is refused alone.
+    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>);
 
-    /// Where the documents of a subject are, whether or not they exist.
+    /// Where the files of a subject may be. Only saves reading them: what a file is made for, its head says.
     fn paths(&self, subject: &Subject) -> Vec<String>;
+
+    /// Whether the file of a path holds objects of a cluster, which is what a stream of manifests is made of.
+    fn is_applied(&self, _path: &str) -> bool {
+        true
+    }
 }
 
 /// Every target, in the order of the documentation.
-pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo];
+pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage::Backstage, &extra::Extra];
 
 /// Renders all targets. Paths start with `rendered/`.
-pub fn render(view: View<'_>) -> (BTreeMap<String, Document>, Vec<(Subject, Fault)>) {
-    let engine = Engine::new();
-    let mut documents = BTreeMap::new();
-    let mut faults = Vec::new();
-    for target in TARGETS {
-        let (rendered, refused) = target.render(view, &engine);
-        documents.extend(rendered);
-        faults.extend(refused);
+pub fn render(view: View<'_>) -> Rendered {
+    let mut engine = Engine::new();
+    let mut overridden = BTreeSet::new();
+    for (name, text) in view.templates {
+        engine.add(&format!("templates/{name}"), text);
+        overridden.insert(name.clone());
     }
-    (documents, faults)
+    let mut sheet = Sheet::new(&engine, &overridden);
+    for target in TARGETS {
+        target.render(view, &mut sheet);
+    }
+    sheet.finish(view.kept.is_empty())
 }
 
-/// Every path under `rendered/` that belongs to a subject.
+/// Paths under `rendered/` that may belong to a subject.
 pub fn paths(subject: &Subject) -> impl Iterator<Item = String> {
     TARGETS.iter().flat_map(|target| target.paths(subject))
 }
 
-/// The file as it is committed: head and body.
-pub fn file(document: &Document) -> String {
-    head::with_head(&document.subject.to_string(), &document.subject.state_path(), &document.body)
+/// Whether the file of a path holds objects of a cluster.
+pub fn is_applied(path: &str) -> bool {
+    let system = path.strip_prefix("rendered/").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    TARGETS.iter().find(|target| target.name() == system).is_none_or(|target| target.is_applied(path))
+}
+
+/// The file as it is committed under `path`: head and body.
+pub fn file(path: &str, document: &Document) -> String {
+    head::styled(head::Style::of_path(path), &document.owner.to_string(), &document.owner.made_from(), &document.body)
 }

@@ -14,13 +14,25 @@ pub(super) fn object_name(subject: &Subject) -> String {
         Kind::Image => own.to_owned(),
         Kind::BaseImage => format!("base-{own}"),
     };
+    let could_be_a_base = subject.kind == Kind::Image && own.starts_with("base-");
+    fitted(&wanted, &subject.to_string(), could_be_a_base)
+}
+
+/// The name of an object that is made of several names: `rebuild-portal-on-node-22`. `identity` is what it
+/// stands for; a part with a `-on-` of its own could make two read alike, so it brings in the hash.
+pub(super) fn derived_name(prefix: &str, parts: &[&str], identity: &str) -> String {
+    let ambiguous = parts.len() > 1 && parts.iter().any(|part| part.contains("-on-"));
+    fitted(&format!("{prefix}-{}", parts.join("-")), &format!("{prefix} {identity}"), ambiguous)
+}
+
+/// `wanted` when it is a name, else what is left of it and a hash of `identity`.
+fn fitted(wanted: &str, identity: &str, hashed: bool) -> String {
     let fitting: String = wanted.chars().map(|c| if c == '_' { '-' } else { c }).collect();
     let parts_fit = fitting.split('.').all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-'));
-    let could_be_a_base = subject.kind == Kind::Image && own.starts_with("base-");
-    if fitting == wanted && parts_fit && wanted.len() <= LONGEST && !could_be_a_base {
-        return wanted;
+    if fitting == wanted && parts_fit && wanted.len() <= LONGEST && !hashed {
+        return wanted.to_owned();
     }
-    let hash = Fingerprint::of(&subject.to_string()).hex(4);
+    let hash = Fingerprint::of(identity).hex(4);
     let plain: String = fitting.chars().map(|c| if c == '.' && !parts_fit { '-' } else { c }).take(LONGEST - 9).collect();
     format!("{}-{hash}", plain.trim_end_matches(['-', '.']))
 }
@@ -46,6 +58,17 @@ mod tests {
         assert_ne!(of(Kind::Image, "base-node-22"), of(Kind::BaseImage, "node-22"));
         assert_ne!(of(Kind::Image, "a_b"), of(Kind::Image, "a-b"));
         assert_eq!(of(Kind::Image, &"a".repeat(100)).len(), 63);
+    }
+
+    #[test]
+    fn derived_names() {
+        for (parts, expected) in [(&["portal"][..], "rebuild-portal"), (&["portal", "on", "node-22"], "rebuild-portal-on-node-22")] {
+            assert_eq!(derived_name("rebuild", parts, &parts.join(" ")), expected);
+        }
+        let name = |parts: &[&str]| derived_name("rebuild", parts, &parts.join(" "));
+        assert_ne!(name(&["a-on-b", "on", "c"]), name(&["a", "on", "b-on-c"]));
+        assert_ne!(name(&["a_b", "on", "c"]), name(&["a-b", "on", "c"]));
+        assert!(name(&[&"a".repeat(60), "on", "node-22"]).len() <= 63);
     }
 
     proptest! {

@@ -198,14 +198,14 @@ fn each_thing_is_asked_at_its_interval() {
     assert_eq!(day.get("(listing)"), None, "nothing moved, so nothing is listed");
 }
 
+/// What happens, what the next pass asks, whose state it changes.
+type Step = (&'static str, fn(&Loop), &'static str, &'static str);
+
 #[test]
 fn a_commit_is_planned_with_what_is_known() {
     let mut playing = Loop::new();
     playing.pass();
     playing.pass();
-    // (what happens, what the next pass asks, whose state it changes). When people committed, what our last commit
-    // left is listed too: they may have taken something of it back.
-    type Step = (&'static str, fn(&Loop), &'static str, &'static str);
     let steps: [Step; 5] = [
         ("people edit the README", |playing| playing.commit("README.md", "Ours\n"), "(listing) (listing)", ""),
         (

@@ -203,12 +203,12 @@ fn what_a_terminal_would_obey_is_not_printed() {
     let remote = remote(&[("images.yaml", images), ("images.d/\u{1b}[31m.yaml", "nonsense\n"), ("images.d/\u{202e}x.yaml", "nonsense\n")]);
     let plimsoll = Plimsoll::new();
     pass(&plimsoll, &remote.url(), &[]).expect(4);
-    let ours = remote.file("main", "rendered/kargo/warehouses/good.yaml").unwrap();
+    let ours = remote.file("main", "rendered/kargo/images/good.yaml").unwrap();
     remote.commit(
         "Edits",
         &[
-            ("rendered/kargo/warehouses/good.yaml", &format!("{ours}# \u{1b}[2J\u{202e}\r\n")),
-            ("rendered/kargo/warehouses/\u{1b}[2J.yaml", &ours.replace("good", "\u{1b}[2J")),
+            ("rendered/kargo/images/good.yaml", &format!("{ours}# \u{1b}[2J\u{202e}\r\n")),
+            ("rendered/kargo/images/\u{1b}[2J.yaml", &ours.replace("good", "\u{1b}[2J")),
         ],
     );
     for more in [&["plan"][..], &["--once", "--dry-run"], &["--once", "--dry-run", "-vv"], &["--once", "-o", "yaml"]] {

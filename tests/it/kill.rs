@@ -43,8 +43,7 @@ fn assert_whole_commits(repository: &Path, branch: &str, images: usize) {
             changed.lines().filter_map(|path| path.strip_prefix(directory)).map(str::to_owned).collect()
         };
         let states = under("state/images/");
-        let warehouses: BTreeSet<String> =
-            under("rendered/kargo/warehouses/").into_iter().filter(|name| !name.starts_with("base-")).collect();
+        let warehouses = under("rendered/kargo/images/");
         assert!(!states.is_empty(), "{commit} is empty");
         assert_eq!(states, warehouses, "{commit} is torn");
         seen.extend(states);

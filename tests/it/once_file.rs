@@ -18,8 +18,8 @@ fn one_commit_holds_every_file_and_a_second_pass_none() {
     for path in [
         "state/images/portal.yaml",
         "state/base-images/node-22-slim.yaml",
-        "rendered/kargo/warehouses/portal.yaml",
-        "rendered/kargo/warehouses/base-node-22-slim.yaml",
+        "rendered/kargo/images/portal.yaml",
+        "rendered/kargo/base-images/node-22-slim.yaml",
     ] {
         assert!(tree.contains_key(path), "{path} is not in {:?}", tree.keys());
     }

@@ -60,7 +60,7 @@ fn follows_the_tag(registry: &RealRegistry, base: &str, way: Way, row: &str) {
     assert_eq!((&first["outcome"], &first["commit"]), (&"published".into(), &remote.head("main").into()), "{row}");
     let tree = remote.tree("main");
     let state = tree.keys().find(|path| path.starts_with("state/base-images/")).unwrap().clone();
-    for path in ["state/images/portal.yaml", "rendered/kargo/warehouses/portal.yaml"] {
+    for path in ["state/images/portal.yaml", "rendered/kargo/images/portal.yaml"] {
         assert!(tree.contains_key(path), "{row}: {path} is not in {:?}", tree.keys());
     }
     assert_eq!(tree.len(), first["changes"].as_array().unwrap().len() + 2, "{row}: each change is in the one commit");

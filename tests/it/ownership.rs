@@ -4,7 +4,7 @@ use crate::support::parts;
 use crate::support::program::{Plimsoll, Ran};
 use crate::support::remote::Remote;
 
-const WAREHOUSE: &str = "rendered/kargo/warehouses/portal.yaml";
+const WAREHOUSE: &str = "rendered/kargo/images/portal.yaml";
 
 fn entry(name: &str) -> String {
     format!(
@@ -24,7 +24,7 @@ fn pass(plimsoll: &Plimsoll, remote: &Remote, more: &[&str]) -> Ran {
 fn an_edit_by_hand_is_put_right_and_named() {
     let (remote, plimsoll) = (remote(), Plimsoll::new());
     pass(&plimsoll, &remote, &[]).expect(0);
-    for path in [WAREHOUSE, "rendered/kargo/warehouses/base-node-22-slim.yaml"] {
+    for path in [WAREHOUSE, "rendered/kargo/base-images/node-22-slim.yaml"] {
         let right = remote.file("main", path).unwrap();
         for wrong in [format!("{right}# a note\n"), right.replace("kind: Warehouse", "kind: Storehouse")] {
             assert_ne!(right, wrong);
@@ -46,7 +46,7 @@ fn an_edit_by_hand_is_put_right_and_named() {
 fn files_of_others_stay() {
     let (remote, plimsoll) = (remote(), Plimsoll::new());
     let foreign = [
-        ("rendered/kargo/warehouses/by-hand.yaml", "kind: Warehouse\n"),
+        ("rendered/kargo/images/by-hand.yaml", "kind: Warehouse\n"),
         ("rendered/README.md", "ours\n"),
         ("state/images/README.md", "ours\n"),
         ("state/notes/portal.yaml", "ours: true\n"),

@@ -1,7 +1,7 @@
 //! A registry that misbehaves as told, and counts what it is asked.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,8 @@ use plimsoll::model::{Digest, ImageReference};
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+
+use super::support::parts::ignored;
 
 /// What every manifest here looks like.
 pub(crate) const BODY: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}"#;
@@ -30,8 +32,7 @@ pub(crate) fn docker_config(host: &str) -> tempfile::TempDir {
 
 /// The digest of [`BODY`].
 pub(crate) fn truth() -> Digest {
-    let hex: String = Sha256::digest(BODY).iter().map(|b| format!("{b:02x}")).collect();
-    Digest::parse(&format!("sha256:{hex}")).unwrap()
+    Digest::parse(&digest_of(BODY.as_bytes())).unwrap()
 }
 
 /// How a manifest request is answered once it is let in.
@@ -52,6 +53,43 @@ pub(crate) enum Manner {
     Sends(Vec<u8>),
     /// After this time.
     Slow(Duration),
+    /// As this says.
+    Script(Script),
+}
+
+/// What a script answers: status, headers, body.
+pub(crate) type Told = (u16, Vec<(&'static str, String)>, Vec<u8>);
+
+/// An answer to each request, made by the test.
+#[derive(Clone)]
+pub(crate) struct Script(Arc<dyn Fn(&Seen) -> Told + Send + Sync>);
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+impl Manner {
+    /// Answers as `script` says.
+    pub(crate) fn script(script: impl Fn(&Seen) -> Told + Send + Sync + 'static) -> Self {
+        Self::Script(Script(Arc::new(script)))
+    }
+
+    /// Serves these things by path under `/v2/`, with their content type, and 404 else.
+    pub(crate) fn shelf(things: Vec<(String, &'static str, Vec<u8>)>) -> Self {
+        Self::script(move |seen| match things.iter().find(|(path, ..)| seen.path == format!("/v2/{path}")) {
+            Some((_, kind, body)) => {
+                (200, vec![("content-type", (*kind).to_owned()), ("docker-content-digest", digest_of(body))], body.clone())
+            }
+            None => (404, vec![], vec![]),
+        })
+    }
+}
+
+/// `sha256:…` of `bytes`.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    format!("sha256:{}", Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>())
 }
 
 /// Who is let in.
@@ -82,6 +120,7 @@ pub(crate) struct Seen {
     pub(crate) query: String,
     pub(crate) authorization: Option<String>,
     pub(crate) accept: String,
+    pub(crate) validator: Option<String>,
     pub(crate) at: Instant,
 }
 
@@ -110,7 +149,12 @@ impl Drop for FaultRegistry {
 
 impl FaultRegistry {
     pub(crate) async fn start(auth: Auth, manner: Manner) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), auth, manner).await
+    }
+
+    /// On one of this machine's addresses.
+    pub(crate) async fn start_at(address: IpAddr, auth: Auth, manner: Manner) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Shared { auth, manner, host: address.to_string(), ..Shared::default() }));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&shared));
@@ -141,6 +185,23 @@ impl FaultRegistry {
     }
 }
 
+/// The addresses of this machine by which a registry is asked in the two ways there are: as one that is near, over
+/// connections of our own, and as any other, through the HTTP client.
+pub(crate) fn near_and_far() -> Vec<IpAddr> {
+    let far = || {
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+        // Nothing is sent: it only finds the way out.
+        socket.connect(("192.0.2.1", 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip()).filter(|address| !address.is_loopback())
+    };
+    let proxied = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].iter().any(|name| std::env::var_os(name).is_some());
+    let far = far().filter(|_| !proxied);
+    if far.is_none() {
+        ignored("this machine has no address but its loopback, or a proxy stands before it; only the near half is run");
+    }
+    [Some(Ipv4Addr::LOCALHOST.into()), far].into_iter().flatten().collect()
+}
+
 pub(crate) fn reference(registry: &str, repository: &str, tag: &str) -> ImageReference {
     ImageReference { registry: registry.to_owned(), repository: repository.to_owned(), tag: Some(tag.to_owned()), digest: None }
 }
@@ -160,6 +221,7 @@ fn decide(shared: &mut Shared, method: &Method, uri: &Uri, headers: &HeaderMap) 
         query: uri.query().unwrap_or_default().to_owned(),
         authorization: authorization.clone(),
         accept: text("accept").unwrap_or_default(),
+        validator: text("if-none-match"),
         at: Instant::now(),
     });
     let now = |response| (response, Duration::ZERO);
@@ -198,6 +260,12 @@ fn decide(shared: &mut Shared, method: &Method, uri: &Uri, headers: &HeaderMap) 
             now(response)
         }
         Manner::Slow(wait) => (right(&digest), *wait),
+        Manner::Script(Script(script)) => {
+            let (status, headers, body) = script(shared.seen.last().unwrap());
+            let mut response = plain(status, &headers);
+            *response.body_mut() = Body::from(body);
+            now(response)
+        }
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::args::{DirectoryArgs, Format, RenderArgs, SchemaArgs};
+use super::super::args::{Format, RenderArgs, SchemaArgs, ValidateArgs};
 use super::super::clock::Standing;
-use super::super::output::{self, document, text};
+use super::super::output::{self, annotations, document, text};
 use super::super::progress::Line;
-use super::{Context, runtime};
+use super::{Context, hydrate, plugin, rendered, runtime};
 use crate::base::{Class, Fault};
 use crate::folder::Folder;
 use crate::format::schema;
@@ -19,30 +19,45 @@ use crate::registry::Offline;
 use crate::render::{self, TARGETS};
 
 /// Checks config, Dockerfiles and recorded state.
-pub(super) fn validate(context: &Context, args: &DirectoryArgs) -> Result<u8, Fault> {
-    let drafted = drafted(&args.directory)?;
-    let findings = drafted.diagnostics;
+pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<u8, Fault> {
+    if let Some(directory) = &args.rendered {
+        return rendered::validate(context, directory);
+    }
+    let drafted = drafted(context, &args.directory)?;
+    let (findings, images) = (&drafted.diagnostics, drafted.desired.entries.len());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     match context.operator.output {
         Format::Text => {
-            text::diagnostics(&findings, context.err);
-            let images = if drafted.images == 1 { "1 image".to_owned() } else { format!("{} images", drafted.images) };
+            text::diagnostics(findings, context.err);
+            let images = if images == 1 { "1 image".to_owned() } else { format!("{images} images") };
             match errors {
                 0 => output::print(&format!("{images}, no errors\n")),
                 1 => text::say(&format!("{images}, 1 error")),
                 count => text::say(&format!("{images}, {count} errors")),
             }
         }
-        format => output::structured(
-            &json!({"images": drafted.images, "errors": errors, "diagnostics": document::diagnostics(&findings)}),
-            format,
-        ),
+        Format::Sarif => output::structured(&annotations::sarif(findings, &from_here(&args.directory)), Format::Json),
+        Format::Github => output::print(&annotations::github(findings, &from_here(&args.directory))),
+        format => {
+            output::structured(&json!({"images": images, "errors": errors, "diagnostics": document::diagnostics(findings)}), format);
+        }
     }
     Ok(if errors > 0 { 3 } else { 0 })
 }
 
-fn drafted(directory: &Path) -> Result<pass::Drafted, Fault> {
+/// What leads from where the program runs to the directory's files: tools that show findings know paths from there.
+pub(super) fn from_here(directory: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let relative = here.and_then(|here| directory.canonicalize().ok()?.strip_prefix(here.canonicalize().ok()?).map(Path::to_owned).ok());
+    match relative.as_deref().unwrap_or(directory).to_string_lossy().trim_end_matches('/') {
+        "" | "." => String::new(),
+        path => format!("{path}/"),
+    }
+}
+
+fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> {
     let folder = Folder::open(directory)?;
+    let options = Options { allow_templates: context.operator.allow_templates, ..Options::default() };
     let world = World {
         repository: &folder,
         sources: None,
@@ -52,48 +67,73 @@ fn drafted(directory: &Path) -> Result<pass::Drafted, Fault> {
         progress: &Line::new(true),
         outside: None,
     };
-    runtime()?.block_on(pass::drafted(&world, &Options::default()))
+    runtime()?.block_on(pass::drafted(&world, &options))
 }
 
 /// Prints the manifests as one stream, or writes them under a directory.
 pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> {
+    if args.announce {
+        output::print(&format!("{}\n", plugin::announcement()));
+        return Ok(0);
+    }
+    let system = args.system.clone().map_or_else(plugin::system, |system| Ok(Some(system)))?;
     let systems: BTreeSet<&str> = TARGETS.iter().map(|target| target.name()).collect();
-    if let Some(system) = &args.system
+    if let Some(system) = &system
         && !systems.contains(system.as_str())
     {
         let known: Vec<&str> = systems.into_iter().collect();
         return Err(Fault::new(Class::Config, format!("nothing is rendered for `{}`", crate::base::fault::foreign(system)))
             .hint(format!("systems: {}", known.join(", "))));
     }
-    let drafted = drafted(&args.directory)?;
+    let drafted = drafted(context, &args.directory)?;
     text::diagnostics(&drafted.diagnostics, context.err);
     if drafted.invalid || drafted.diagnostics.iter().any(|finding| finding.severity == Severity::Error) {
         // Half a tree applied with pruning on would delete the other half.
         return Err(Fault::new(Class::Config, "nothing is printed while the directory has errors").hint("correct what is named above"));
     }
-    let prefix = args.system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
+    let prefix = system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
     let documents: Vec<_> = drafted.documents.iter().filter(|(path, _)| path.starts_with(&prefix)).collect();
-    if documents.is_empty() {
+    let is_stream = args.out.is_none();
+    // What is made for the repository as a whole is there without any image.
+    let nothing = drafted.documents.values().all(|document| document.owner.subject().is_none());
+    if nothing || !documents.iter().any(|(path, _)| !is_stream || render::is_applied(path)) {
         return Err(Fault::new(Class::Config, "there is nothing to render")
             .hint("an empty result would tell Argo CD to delete everything; enrol an image first"));
     }
     let Some(out) = &args.out else {
-        let stream: Vec<&str> = documents.iter().map(|(_, document)| document.body.as_str()).collect();
-        output::print(&format!("---\n{}", stream.join("---\n")));
+        let stream: Vec<&str> =
+            documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
+        match context.operator.output {
+            // One document that kubectl takes as well as the stream.
+            Format::Json => output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json),
+            _ => output::print(&format!("---\n{}", stream.join("---\n"))),
+        }
         return Ok(0);
     };
+    if let Some(sha) = &args.hydrator_dry_sha {
+        return hydrate::hydrate(out, sha, &documents);
+    }
     for (path, document) in &documents {
         let target = out.join(path.strip_prefix("rendered/").unwrap_or(path));
         let written =
-            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(document)));
+            target.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&target, render::file(path, document)));
         written.map_err(|error| Fault::new(Class::Local, format!("{}: {error}", target.display())))?;
     }
     text::say(&format!("{} files written to {}", documents.len(), out.display()));
     Ok(0)
 }
 
+/// Rendered documents as values.
+fn items(documents: &[&str]) -> Result<Vec<serde_json::Value>, Fault> {
+    let read = |body: &&str| {
+        serde_saphyr::from_str(body)
+            .map_err(|error| Fault::new(Class::Internal, format!("a rendered document can't be read back: {error}")))
+    };
+    documents.iter().map(read).collect()
+}
+
 /// Prints or writes JSON Schemas.
-pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
+pub(super) fn schema(context: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
     let schemas = schema::all();
     if let Some(out) = &args.out {
         for (name, text) in &schemas {
@@ -104,8 +144,10 @@ pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
         return Ok(0);
     }
     let Some(wanted) = &args.name else {
-        for name in schemas.keys() {
-            output::print(&format!("{}\n", name.trim_end_matches(".schema.json")));
+        let names: Vec<&str> = schemas.keys().map(|name| name.trim_end_matches(".schema.json")).collect();
+        match context.operator.output {
+            Format::Text => output::print(&format!("{}\n", names.join("\n"))),
+            format => output::structured(&json!(names), format),
         }
         return Ok(0);
     };
@@ -114,6 +156,9 @@ pub(super) fn schema(_: &Context, args: &SchemaArgs) -> Result<u8, Fault> {
         return Err(Fault::new(Class::Config, format!("there is no schema `{}`", crate::base::fault::foreign(wanted)))
             .hint("`plimsoll schema` lists them"));
     };
-    output::print(text);
+    match (context.operator.output, serde_json::from_str::<serde_json::Value>(text)) {
+        (Format::Yaml, Ok(schema)) => output::structured(&schema, Format::Yaml),
+        _ => output::print(text),
+    }
     Ok(0)
 }

@@ -1,16 +1,26 @@
 //! One function a command, each giving its exit code.
 
 mod directory;
+mod doctor;
+mod explain;
+mod graph;
+mod hydrate;
 mod init;
 mod inspect;
+mod looking;
+mod manual;
+mod pin;
+mod plugin;
 mod rebuild;
+mod rendered;
 mod run;
+mod status;
 
 use tracing_subscriber::EnvFilter;
 
 use super::args::{Cli, Command, LogFormat, OperatorArgs};
 use super::output::style::Style;
-use super::output::text;
+use super::output::{self, text};
 use crate::base::{Class, Fault};
 
 /// What every command gets.
@@ -27,8 +37,11 @@ pub(super) struct Context {
 pub(super) fn run(cli: Cli) -> u8 {
     let Cli { command, run, operator } = cli;
     log(&operator);
-    let context =
-        Context { out: Style::of(operator.color, &std::io::stdout()), err: Style::of(operator.color, &std::io::stderr()), operator };
+    let context = Context {
+        out: Style::of(operator.color, operator.all, &std::io::stdout()),
+        err: Style::of(operator.color, operator.all, &std::io::stderr()),
+        operator,
+    };
     let result = match command {
         None => run::run(&context, &run),
         Some(Command::Run(more)) => {
@@ -36,17 +49,25 @@ pub(super) fn run(cli: Cli) -> u8 {
         }
         Some(Command::Plan(args)) => run::plan(&context, &args),
         Some(Command::Rebuild(args)) => rebuild::rebuild(&context, &args),
+        Some(Command::Pin(args)) => pin::pin(&context, &args),
+        Some(Command::Explain(args)) => explain::explain(&context, &args),
+        Some(Command::Graph(args)) => graph::graph(&context, &args),
+        Some(Command::Status) => status::status(&context),
+        Some(Command::Doctor) => doctor::doctor(&context),
         Some(Command::Validate(args)) => directory::validate(&context, &args),
         Some(Command::Render(args)) => directory::render(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
         Some(Command::Inspect(args)) => inspect::inspect(&context, &args),
         Some(Command::Demo(args)) => super::demo::demo(&context, &args),
+        Some(Command::Completions(args)) => Ok(manual::completions(&args)),
+        Some(Command::Man(args)) => manual::man(&args),
     };
-    result.unwrap_or_else(|fault| {
-        text::fault(&fault);
+    let code = result.unwrap_or_else(|fault| {
+        text::fault(&fault, context.err);
         1
-    })
+    });
+    if output::all_printed() { code } else { 1 }
 }
 
 /// A runtime for one command. Two workers: what waits is asynchronous, and what computes is short.

@@ -16,7 +16,7 @@ pub(super) fn rebuild(context: &Context, args: &RebuildArgs) -> Result<u8, Fault
         .map_err(|message| Fault::new(Class::Config, format!("{}: {message}", crate::base::fault::foreign(&args.image))))?;
     let only = BTreeSet::from([image.clone()]);
     let urgent = if args.now { only.clone() } else { BTreeSet::new() };
-    let options = Options { only, urgent, ..run::options(context, false)? };
+    let options = Options { only, urgent, ..run::options(context, false) };
     let outcome = run::one_pass(context, &options)?;
     match context.operator.output {
         Format::Text => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::sync::{Notify, watch};
 
 use super::super::args::{Format, PlanArgs, RunArgs};
-use super::super::output::{self, document, text};
+use super::super::output::{self, document, markdown, text};
 use super::super::{settings, world};
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
@@ -25,42 +25,47 @@ const FOLLOW_UPS: usize = 3;
 
 /// One pass, or the loop.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
-    let options = options(context, args.dry_run)?;
+    let options = options(context, args.dry_run);
     if args.once || args.dry_run {
         let outcome = one_pass(context, &options)?;
         show(context, &outcome, |context, outcome| text::ran(outcome, context.out));
         return Ok(outcome.run_code());
     }
-    let rhythm = Rhythm { interval: settings::interval(&context.operator)? };
+    let rhythm = Rhythm { interval: settings::interval(&context.operator) };
     runtime()?.block_on(looping(context, options, &rhythm))
 }
 
 /// A pass that stops before anything is changed.
 pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
-    let options = options(context, true)?;
+    let options = options(context, true);
     let outcome = one_pass(context, &options)?;
-    show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    if context.operator.output == Format::Markdown {
+        text::trouble(&outcome, context.err);
+        output::print(&markdown::comment(&outcome, !args.no_diff));
+    } else {
+        show(context, &outcome, |context, outcome| text::plan(outcome, !args.no_diff, context.out));
+    }
     Ok(outcome.plan_code())
 }
 
-pub(super) fn options(context: &Context, dry_run: bool) -> Result<Options, Fault> {
+pub(super) fn options(context: &Context, dry_run: bool) -> Options {
     let operator = &context.operator;
-    Ok(Options {
-        only: settings::only(operator)?,
+    Options {
+        only: operator.only.iter().cloned().collect(),
         dry_run,
         urgent: BTreeSet::new(),
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
+        allow_templates: operator.allow_templates,
         intervals: Intervals::default(),
-    })
+    }
 }
 
-/// The operator's intervals; Docker Hub is asked less often while we are anonymous there.
+/// The operator's intervals, which depend on whether somebody is logged in at Docker Hub.
 async fn intervals(context: &Context) -> Result<Intervals, Fault> {
     let operator = &context.operator;
-    let (intervals, hub) = (settings::intervals(operator)?, settings::hub_interval(operator)?);
     if operator.offline {
-        return Ok(intervals);
+        return Ok(settings::intervals(operator, false));
     }
     let anonymous = match registry::stored(&settings::registry(operator)?, "docker.io").await {
         Ok(stored) => stored == Stored::Nothing,
@@ -69,7 +74,7 @@ async fn intervals(context: &Context) -> Result<Intervals, Fault> {
             true
         }
     };
-    Ok(Intervals { anonymous_hub: anonymous.then_some(hub), ..intervals })
+    Ok(settings::intervals(operator, anonymous))
 }
 
 /// One pass. What it sent is recorded by a second one, so that a process that ends with it leaves nothing to be
@@ -80,8 +85,12 @@ pub(super) fn one_pass(context: &Context, options: &Options) -> Result<Outcome, 
         let world = owned.world();
         let mut memory = Memory::default();
         tokio::select! {
+            biased;
+            () = interrupted() => {
+                world.progress.end();
+                Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch"))
+            }
             outcome = to_the_end(&world, options, &mut memory) => Ok(outcome),
-            () = interrupted() => Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch")),
         }
     })
 }
@@ -152,6 +161,9 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
             if outcome.status != Status::Converged {
                 output::print(&text::ran(outcome, context.out));
             }
+        } else if format == Format::Yaml {
+            output::print("---\n");
+            output::structured(&document::outcome(outcome), format);
         } else {
             let line = serde_json::to_string(&document::outcome(outcome)).unwrap_or_default();
             output::print(&format!("{line}\n"));
@@ -168,7 +180,7 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
 }
 
 /// Waits for SIGTERM or Ctrl-C.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         return std::future::pending().await;

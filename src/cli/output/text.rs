@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use similar::TextDiff;
 
-use super::style::{Style, printable};
+use super::style::{Style, cut, printable};
 use crate::base::Fault;
 use crate::model::{Diagnostic, Severity};
 use crate::reconcile::{Action, Change, Outcome, Status, message};
@@ -17,8 +17,8 @@ pub(in super::super) fn say(line: &str) {
 }
 
 /// Cause, then what to do.
-pub(in super::super) fn fault(fault: &Fault) {
-    say(&format!("error: {}", fault.text));
+pub(in super::super) fn fault(fault: &Fault, style: Style) {
+    say(&format!("{}: {}", style.bad("error"), fault.text));
     if let Some(hint) = &fault.hint {
         say(&format!("  hint: {hint}"));
     }
@@ -26,7 +26,8 @@ pub(in super::super) fn fault(fault: &Fault) {
 
 /// Findings, each with its place, cause and next step.
 pub(in super::super) fn diagnostics(findings: &[Diagnostic], style: Style) {
-    for finding in findings {
+    let (shown, more) = style.shown(findings);
+    for finding in shown {
         let word = match finding.severity {
             Severity::Error => style.bad("error"),
             Severity::Warning => style.odd("warning"),
@@ -41,17 +42,26 @@ pub(in super::super) fn diagnostics(findings: &[Diagnostic], style: Style) {
             say(&format!("  hint: {hint}"));
         }
     }
+    say_more(style, more, "findings");
+}
+
+fn say_more(style: Style, count: usize, what: &str) {
+    if count > 0 {
+        say(style.left_out(count, what).trim_end());
+    }
 }
 
 /// What could not be learned, and what is held: to standard error, with the next step.
 pub(in super::super) fn trouble(outcome: &Outcome, style: Style) {
     diagnostics(&outcome.diagnostics, style);
-    for unknown in &outcome.unknown {
+    let (shown, more) = style.shown(&outcome.unknown);
+    for unknown in shown {
         say(&format!("{}: {}: {}", style.odd("unknown"), unknown.what, unknown.why.text));
         if let Some(hint) = &unknown.why.hint {
             say(&format!("  hint: {hint}"));
         }
     }
+    say_more(style, more, "unknown");
     for held in &outcome.held {
         say(&format!("{}: {}: {}", style.odd("held"), printable(&held.what), printable(&held.why)));
         if let Some(id) = &held.approve {
@@ -69,34 +79,39 @@ pub(in super::super) fn plan(outcome: &Outcome, diffs: bool, style: Style) -> St
         }
         return out;
     }
-    let width = outcome.changes.iter().map(|change| change.path.len()).max().unwrap_or(0).min(64);
-    for change in &outcome.changes {
+    let (shown, more) = style.shown(&outcome.changes);
+    let width = shown.iter().map(|change| change.path.len()).max().unwrap_or(0).min(64);
+    for change in shown {
         let sign = match change.action {
             Action::Create => style.good("+"),
             Action::Update => style.odd("~"),
             Action::Delete => style.bad("-"),
         };
-        let _ = writeln!(out, "{sign} {:width$}  {}", printable(&change.path), style.faint(&change.reason.text));
+        let path = printable(&change.path);
+        let reason = cut(&change.reason.text, style.width().saturating_sub(path.chars().count().max(width) + 4).max(16));
+        let _ = writeln!(out, "{sign} {path:width$}  {}", style.faint(&reason));
     }
+    out.push_str(&style.left_out(more, "files"));
     let count = |action| outcome.changes.iter().filter(|change| change.action == action).count();
     let _ =
         writeln!(out, "\n{} to create, {} to update, {} to delete", count(Action::Create), count(Action::Update), count(Action::Delete));
     if diffs {
-        for change in &outcome.changes {
+        for change in shown {
             out.push('\n');
             out.push_str(&diff(change, style));
+        }
+        if more > 0 {
+            out.push('\n');
+            out.push_str(&style.left_out(more, "diffs"));
         }
     }
     out
 }
 
-/// A unified diff of one file.
+/// A unified diff of one file, each line printable.
 fn diff(change: &Change, style: Style) -> String {
-    let (before, after) = (String::from_utf8_lossy(&change.before), String::from_utf8_lossy(&change.after));
-    let old = if change.action == Action::Create { "/dev/null".to_owned() } else { format!("a/{}", change.path) };
-    let new = if change.action == Action::Delete { "/dev/null".to_owned() } else { format!("b/{}", change.path) };
-    let text = TextDiff::from_lines(before.as_ref(), after.as_ref()).unified_diff().header(&old, &new).to_string();
-    text.lines()
+    unified(change)
+        .lines()
         .map(printable)
         .map(|line| match line.as_bytes().first() {
             Some(b'+') => style.good(&line),
@@ -108,6 +123,14 @@ fn diff(change: &Change, style: Style) -> String {
             let _ = writeln!(out, "{line}");
             out
         })
+}
+
+/// The same without colour, as it is.
+pub(super) fn unified(change: &Change) -> String {
+    let (before, after) = (String::from_utf8_lossy(&change.before), String::from_utf8_lossy(&change.after));
+    let old = if change.action == Action::Create { "/dev/null".to_owned() } else { format!("a/{}", change.path) };
+    let new = if change.action == Action::Delete { "/dev/null".to_owned() } else { format!("b/{}", change.path) };
+    TextDiff::from_lines(before.as_ref(), after.as_ref()).unified_diff().header(&old, &new).to_string()
 }
 
 /// One line for a pass that ran.

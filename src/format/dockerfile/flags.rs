@@ -1,100 +1,81 @@
-//! An instruction's words, and the flags (`--name=value`) before them.
+//! Flags (`--name=value`) that instructions take, and what BuildKit refuses about them.
 
-use super::{DockerfileError, ErrorKind};
+use super::node::{Node, Verb};
+use super::{DockerfileError, ErrorKind, Refused};
 
-/// What follows the flags.
-pub(super) fn after(rest: &str) -> &str {
-    let mut rest = rest.trim_start();
-    while let Some(tail) = rest.strip_prefix("--") {
-        let end = tail.find(char::is_whitespace).unwrap_or(tail.len());
-        let (name, next) = tail.split_at(end);
-        rest = next.trim_start();
-        if name.is_empty() {
-            break;
-        }
-    }
-    rest
+/// How often a flag may stand, and what it takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// `--name`, `--name=true` or `--name=false`, once.
+    Switch,
+    /// A value, once.
+    Value,
+    /// A value each time.
+    Values,
 }
 
-/// Flags, and what follows them. Quotes and escapes are taken off the values as BuildKit does.
-pub(super) fn split(rest: &str, escape: char) -> (Vec<(String, String)>, &str) {
-    let mut flags = Vec::new();
-    let mut rest = rest.trim_start();
-    while rest.starts_with("--") {
-        let (word, tail) = word(rest, escape);
-        rest = tail.trim_start();
-        match word.strip_prefix("--") {
-            None | Some("") => break,
-            Some(flag) => {
-                let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-                flags.push((name.to_owned(), value.to_owned()));
+use Takes::{Switch, Value, Values};
+
+fn taken(verb: Verb) -> &'static [(&'static str, Takes)] {
+    match verb {
+        Verb::Add => &[
+            ("chown", Value),
+            ("chmod", Value),
+            ("link", Switch),
+            ("keep-git-dir", Switch),
+            ("checksum", Value),
+            ("unpack", Switch),
+            ("exclude", Values),
+        ],
+        Verb::Copy => &[("chown", Value), ("from", Value), ("chmod", Value), ("link", Switch), ("exclude", Values), ("parents", Switch)],
+        Verb::From => &[("platform", Value)],
+        Verb::Healthcheck => {
+            &[("interval", Value), ("timeout", Value), ("start-period", Value), ("start-interval", Value), ("retries", Value)]
+        }
+        Verb::Run => &[("device", Values), ("mount", Values), ("network", Value), ("security", Value)],
+        _ => &[],
+    }
+}
+
+/// Refuses flags that the instruction does not take.
+pub(super) fn check(node: &Node<'_>) -> Refused<()> {
+    let known = taken(node.verb);
+    let refused = |why: String| Err(DockerfileError::new(ErrorKind::Flag, node.line, why));
+    for (index, flag) in node.flags.iter().enumerate() {
+        let (name, value) = split(flag);
+        let Some((_, takes)) = known.iter().find(|(known, _)| *known == name) else {
+            return refused(format!("unknown flag: --{name}"));
+        };
+        if *takes != Values && node.flags.iter().take(index).any(|other| split(other).0 == name) {
+            return refused(format!("the flag --{name} stands here a second time"));
+        }
+        match (takes, value) {
+            (Value | Values, None) | (Switch, Some("")) => return refused(format!("the flag --{name} lacks its value")),
+            (Switch, Some(word)) if !word.eq_ignore_ascii_case("true") && !word.eq_ignore_ascii_case("false") => {
+                return refused(format!("the flag --{name} is true or false, not `{word}`"));
             }
-        }
-    }
-    (flags, rest)
-}
-
-/// One word, and what follows it.
-fn word(text: &str, escape: char) -> (String, &str) {
-    let mut out = String::new();
-    let mut quote = None;
-    let mut chars = text.char_indices();
-    while let Some((index, c)) = chars.next() {
-        match quote {
-            None if c.is_whitespace() => return (out, text.get(index..).unwrap_or_default()),
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if open == c => quote = None,
-            None | Some('"') if c == escape => out.extend(chars.next().map(|(_, c)| c)),
-            _ => out.push(c),
-        }
-    }
-    (out, "")
-}
-
-/// Words split at blanks outside of quotes, quotes kept.
-pub(super) fn words(text: &str, escape: char) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match quote {
-            None if c.is_whitespace() => {
-                if !word.is_empty() {
-                    out.push(std::mem::take(&mut word));
-                }
-                continue;
-            }
-            None if c == '\'' || c == '"' => quote = Some(c),
-            Some(open) if open == c => quote = None,
             _ => {}
-        }
-        word.push(c);
-        if c == escape && quote != Some('\'') {
-            word.extend(chars.next());
-        }
-    }
-    if !word.is_empty() {
-        out.push(word);
-    }
-    out
-}
-
-/// Refuses flags that an instruction does not take, and most that stand twice.
-pub(super) fn check(flags: &[(String, String)], known: &[&str], repeated: &[&str], line: usize) -> Result<(), DockerfileError> {
-    for (index, (name, _)) in flags.iter().enumerate() {
-        if !known.contains(&name.as_str()) && !repeated.contains(&name.as_str()) {
-            return Err(DockerfileError::new(ErrorKind::Flag, line, format!("unknown flag: --{name}")));
-        }
-        let earlier = flags.iter().take(index).any(|(other, _)| other == name);
-        if earlier && !repeated.contains(&name.as_str()) {
-            return Err(DockerfileError::new(ErrorKind::Flag, line, format!("the flag --{name} stands here a second time")));
         }
     }
     Ok(())
 }
 
-/// The value of a flag.
-pub(super) fn value<'a>(flags: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    flags.iter().find(|(flag, _)| flag == name).map(|(_, value)| value.as_str())
+fn split(flag: &str) -> (&str, Option<&str>) {
+    let flag = flag.strip_prefix("--").unwrap_or(flag);
+    flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)))
+}
+
+/// Whether a flag stands there at all.
+pub(super) fn stands(node: &Node<'_>, name: &str) -> bool {
+    node.flags.iter().any(|flag| split(flag).0 == name)
+}
+
+/// The values of a flag.
+pub(super) fn values<'a>(node: &'a Node<'_>, name: &'a str) -> impl Iterator<Item = &'a str> {
+    node.flags.iter().filter_map(move |flag| split(flag).1.filter(|_| split(flag).0 == name))
+}
+
+/// The value of a flag that stands once; `None` also when it is empty.
+pub(super) fn value<'a>(node: &'a Node<'_>, name: &'a str) -> Option<&'a str> {
+    values(node, name).next().filter(|value| !value.is_empty())
 }

@@ -2,84 +2,62 @@
 
 use std::borrow::Cow;
 
+use super::directives::Directives;
 use super::heredoc;
-use super::{DockerfileError, ErrorKind};
+use super::node::{self, Node};
+use super::{DockerfileError, ErrorKind, Refused};
 
-/// BuildKit's scanner refuses longer lines.
-const LONGEST_LINE: usize = 64 * 1024;
-
-/// One instruction, comments and continuations gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Instruction<'a> {
-    /// Line where it starts, from 1.
-    pub(super) line: usize,
-    /// Its word, in upper case.
-    pub(super) word: String,
-    /// What follows, trimmed.
-    pub(super) rest: Cow<'a, str>,
-}
+/// Shortest line that BuildKit's scanner refuses, in bytes without its line feed.
+const TOO_LONG: usize = 64 * 1024;
 
 /// A file's instructions and its escape character.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Instructions<'a> {
+#[derive(Debug)]
+pub(super) struct Parsed<'a> {
     pub(super) escape: char,
-    pub(super) list: Vec<Instruction<'a>>,
+    pub(super) nodes: Vec<Node<'a>>,
 }
 
-/// What parser directives have said so far; they end at the first line that is none.
-#[derive(Default)]
-struct Directives {
-    done: bool,
-    seen: Vec<String>,
-    escape: Option<char>,
+/// The lines of a file, with their numbers from 1. A line that is too long ends them.
+pub(super) struct Lines<'a> {
+    rest: &'a str,
+    /// Lines given so far.
+    pub(super) read: usize,
+    too_long: bool,
 }
 
-impl Directives {
-    fn look(&mut self, line: &str, number: usize) -> Result<(), DockerfileError> {
-        if self.done {
-            return Ok(());
+impl<'a> Lines<'a> {
+    pub(super) fn next(&mut self) -> Option<&'a str> {
+        if self.rest.is_empty() || self.too_long {
+            return None;
         }
-        let Some((key, value)) = directive(line) else {
-            self.done = true;
-            return Ok(());
+        let (line, rest) = match self.rest.split_once('\n') {
+            Some((line, rest)) => (line, rest),
+            None => (self.rest, ""),
         };
-        let key = key.to_ascii_lowercase();
-        if !matches!(key.as_str(), "syntax" | "escape" | "check") {
-            return Ok(());
+        if line.len() >= TOO_LONG {
+            self.too_long = true;
+            return None;
         }
-        if self.seen.contains(&key) {
-            return Err(DockerfileError::new(ErrorKind::Directive, number, format!("the directive `{key}` stands here a second time")));
-        }
-        if key == "escape" {
-            self.escape = Some(match value {
-                "\\" => '\\',
-                "`" => '`',
-                _ => return Err(DockerfileError::new(ErrorKind::Directive, number, "the escape character is \\ or `")),
-            });
-        }
-        self.seen.push(key);
-        Ok(())
+        self.rest = rest;
+        self.read += 1;
+        Some(line.trim_end_matches('\r'))
+    }
+
+    /// What has not been read yet.
+    pub(super) fn ahead(&self) -> &'a str {
+        self.rest
     }
 }
 
-/// `# key=value`.
-fn directive(line: &str) -> Option<(&str, &str)> {
-    let (key, value) = line.strip_prefix('#')?.split_once('=')?;
-    let (key, value) = (key.trim(), value.trim());
-    let word = key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.bytes().all(|b| b.is_ascii_alphanumeric());
-    (word && !value.is_empty()).then_some((key, value))
-}
-
-/// Splits a file into instructions.
-pub(super) fn instructions(text: &str) -> Result<Instructions<'_>, DockerfileError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut lines = text.split_inclusive('\n').map(|line| line.strip_suffix('\n').unwrap_or(line)).enumerate();
+/// Splits a file into instructions. Errors are those of BuildKit's parser, which come before all others.
+pub(super) fn parse(text: &str) -> Refused<Parsed<'_>> {
+    let mut lines = Lines { rest: text.strip_prefix('\u{feff}').unwrap_or(text), read: 0, too_long: false };
     let mut directives = Directives::default();
-    let mut list = Vec::new();
-    while let Some((index, raw)) = lines.next() {
-        let number = index + 1;
-        let line = checked(raw, number)?.trim_start_matches(blank);
-        directives.look(line, number)?;
+    let mut nodes = Vec::new();
+    while let Some(line) = lines.next() {
+        let start = lines.read;
+        let line = line.trim_start();
+        directives.look(line).map_err(|why| DockerfileError::new(ErrorKind::Directive, start, why))?;
         let escape = directives.escape.unwrap_or('\\');
         if line.starts_with('#') {
             continue;
@@ -90,69 +68,44 @@ pub(super) fn instructions(text: &str) -> Result<Instructions<'_>, DockerfileErr
         }
         let mut joined = Cow::Borrowed(first);
         while open {
-            let Some((index, raw)) = lines.next() else { break };
-            let line = checked(raw, index + 1)?;
-            let bare = line.trim_start_matches(blank);
+            let Some(line) = lines.next() else { break };
             // Comments and empty lines inside a continuation vanish.
+            let bare = line.trim_start();
             if bare.is_empty() || bare.starts_with('#') {
                 continue;
             }
             let (part, more) = continued(line, escape);
-            joined.to_mut().push_str(part);
+            if joined.is_empty() {
+                joined = Cow::Borrowed(part);
+            } else {
+                joined.to_mut().push_str(part);
+            }
             open = more;
         }
-        let Some(instruction) = split(joined, number) else { continue };
-        for body in heredoc::of(&instruction, escape) {
-            body.skip(&mut lines, number)?;
+        let mut node = node::read(joined, start, escape)?;
+        if node.takes_heredocs() && node.joined.contains("<<") {
+            for opened in heredoc::of(&node.joined).map_err(|why| DockerfileError::new(ErrorKind::Substitution, start, why))? {
+                let body = opened.body(&mut lines, start)?;
+                node.heredocs.push(body);
+            }
         }
-        list.push(instruction);
+        nodes.push(node);
     }
-    if list.is_empty() {
-        return Err(DockerfileError::new(ErrorKind::Empty, 1, "the file has no instructions"));
+    if nodes.is_empty() {
+        return Err(DockerfileError::new(ErrorKind::Empty, lines.read.max(1), "the file has no instructions"));
     }
-    Ok(Instructions { escape: directives.escape.unwrap_or('\\'), list })
-}
-
-fn checked(line: &str, number: usize) -> Result<&str, DockerfileError> {
-    if line.len() >= LONGEST_LINE {
-        return Err(DockerfileError::new(ErrorKind::LineTooLong, number, "the line has 64 KiB or more"));
+    if lines.too_long {
+        return Err(DockerfileError::new(ErrorKind::LineTooLong, lines.read + 1, "the line has 64 KiB or more"));
     }
-    Ok(line.strip_suffix('\r').unwrap_or(line))
-}
-
-fn blank(c: char) -> bool {
-    c == ' ' || c == '\t'
+    Ok(Parsed { escape: directives.escape.unwrap_or('\\'), nodes })
 }
 
 /// The line without its continuation, and whether there is one: the last non-blank is the escape character
 /// and the one before it is not.
 fn continued(line: &str, escape: char) -> (&str, bool) {
-    let bare = line.trim_end_matches(blank);
+    let bare = line.trim_end_matches([' ', '\t']);
     match bare.strip_suffix(escape) {
         Some(before) if !before.ends_with(escape) => (before, true),
         _ => (line, false),
     }
-}
-
-/// The word and what follows. A borrowed line stays borrowed: most instructions are one line.
-fn split(joined: Cow<'_, str>, line: usize) -> Option<Instruction<'_>> {
-    let cut = |text: &str| {
-        let text = text.trim();
-        let end = text.find(char::is_whitespace).unwrap_or(text.len());
-        let (word, rest) = text.split_at(end);
-        (word.to_ascii_uppercase(), rest.trim().len())
-    };
-    let (word, rest) = cut(&joined);
-    if word.is_empty() {
-        return None;
-    }
-    let tail = |text: &str| {
-        let text = text.trim_end();
-        text.len() - rest..text.len()
-    };
-    let rest = match joined {
-        Cow::Borrowed(text) => Cow::Borrowed(text.get(tail(text)).unwrap_or_default()),
-        Cow::Owned(text) => Cow::Owned(text.get(tail(&text)).unwrap_or_default().to_owned()),
-    };
-    Some(Instruction { line, word, rest })
 }

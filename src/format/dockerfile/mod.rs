@@ -1,20 +1,38 @@
 //! Dockerfiles as BuildKit reads them: which images a build uses, and where it would be refused.
 //!
-//! The layers follow BuildKit's own: physical lines are joined into instructions (`lines`), flags and
-//! heredocs are taken off (`heredoc`, `flags`), words are expanded (`expand`), stages are resolved
-//! (`stages`). Nothing is ever run or fetched.
+//! The layers follow BuildKit's own, and so does the order in which faults are found: physical lines are joined
+//! into instructions (`directives`, `lines`, `node`, `heredoc`), each instruction is checked (`instruction`,
+//! `flags`, `mount`), words are expanded (`globals`, `words`, `pattern`), stages are resolved (`stages`, `onbuild`), and
+//! what the target needs is gone through (`dispatch`). Nothing is ever run or fetched.
 
-mod expand;
+mod buildkit;
+mod directives;
+mod dispatch;
+pub mod edit;
 mod flags;
+mod globals;
 mod heredoc;
+mod instruction;
 mod lines;
+mod mount;
+mod node;
+mod onbuild;
+mod pattern;
+mod platform;
 mod stages;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::BTreeMap;
 
+pub use buildkit::needs_buildkit;
+
 use crate::model::ImageReference;
+
+pub use directives::Syntax;
+
+type Refused<T> = Result<T, DockerfileError>;
 
 /// What a build is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +89,28 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them, with what each means.
+    pub const ALL: [(Self, &'static str); 18] = [
+        (Self::Empty, "no instruction at all"),
+        (Self::Directive, "a parser directive is repeated, or has a value that is not taken"),
+        (Self::NoStage, "an instruction other than ARG before the first FROM, or no FROM"),
+        (Self::UnknownInstruction, "no such instruction"),
+        (Self::FromSyntax, "FROM has the wrong number of words"),
+        (Self::StageName, "a stage's name is none"),
+        (Self::Flag, "a flag that the instruction does not take, takes once, or with another value"),
+        (Self::InstructionSyntax, "an instruction without what it needs"),
+        (Self::Heredoc, "a heredoc that does not end, or stands where none may"),
+        (Self::Onbuild, "an instruction that ONBUILD can't trigger"),
+        (Self::Mount, "a mount that can't be read"),
+        (Self::Substitution, "quotes or a variable's substitution can't be read, or refuse the value"),
+        (Self::BlankBase, "FROM expands to nothing"),
+        (Self::Platform, "no platform of the form os/arch"),
+        (Self::Reference, "no image reference"),
+        (Self::CopyFrom, "COPY takes from a stage that is not there, or from a variable"),
+        (Self::StageOrder, "a stage is used before it is made, stages need each other, or the target is not there"),
+        (Self::LineTooLong, "a line of 64 KiB or more"),
+    ];
+
     /// The word in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {
@@ -133,6 +173,8 @@ pub struct Stage {
     pub line: usize,
     /// What FROM says, before expansion.
     pub base_raw: String,
+    /// The same, expanded.
+    pub base_name: String,
     /// What it begins from.
     pub base: Base,
     /// Its `--platform`, expanded.
@@ -169,6 +211,15 @@ pub struct ImageUse {
     pub image: ImageReference,
 }
 
+/// An ARG before the first FROM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalArg {
+    /// Its name.
+    pub name: String,
+    /// Its value, `None` when nothing sets it.
+    pub value: Option<String>,
+}
+
 /// A Dockerfile, resolved for one build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dockerfile {
@@ -178,8 +229,10 @@ pub struct Dockerfile {
     pub images: Vec<ImageUse>,
     /// Indexes of the stages that the target needs.
     pub reachable: std::collections::BTreeSet<usize>,
-    /// Names of ARGs that FROM lines use and nothing sets.
+    /// Names of ARGs that FROM lines use and nothing sets, also where the line has a default for them.
     pub unresolved: std::collections::BTreeSet<String>,
+    /// ARGs before the first FROM, in order.
+    pub global_args: Vec<GlobalArg>,
 }
 
 /// Reads a Dockerfile and resolves it for a build.
@@ -187,7 +240,28 @@ pub struct Dockerfile {
 /// # Errors
 /// [`DockerfileError`] where BuildKit would refuse the file, with the line of the instruction.
 pub fn read(text: &str, options: &BuildOptions) -> Result<Dockerfile, DockerfileError> {
-    stages::resolve(&lines::instructions(text)?, options)
+    let platforms = globals::Platforms::of(options)?;
+    if !directives::check_is_whole(text) {
+        return Err(DockerfileError::new(ErrorKind::Directive, 1, "`# check=` has an option that is not known"));
+    }
+    stages::resolve(lines::parse(text)?, options, platforms)
+}
+
+/// The frontend a file asks for with `# syntax=`, whether or not the rest of the file is right.
+pub fn syntax(text: &str) -> Option<Syntax> {
+    directives::syntax(text)
+}
+
+/// The file's escape character: the backslash unless `# escape=` says otherwise.
+pub fn escape(text: &str) -> char {
+    let mut directives = directives::Directives::default();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // A line that is no directive, or a bad one, ends them.
+    let _ended = text.lines().try_for_each(|line| {
+        let looked = directives.look(line.trim_start());
+        if directives.is_done() || looked.is_err() { Err(()) } else { Ok(()) }
+    });
+    directives.escape.unwrap_or('\\')
 }
 
 /// The images that a build of the target uses, in order, each once. What ONBUILD holds is used by others.

@@ -1,423 +1,409 @@
 //! Stages, what each begins from, which images each uses, and which of them a target needs.
+//!
+//! The steps and their order are those of BuildKit's `dockerfile2llb`: a file with two faults is refused for
+//! the same one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::expand::expand;
-use super::flags;
-use super::lines::{Instruction, Instructions};
-use super::{Base, BuildOptions, Dockerfile, DockerfileError, ErrorKind, ImageUse, Stage, UseKind};
+use super::globals::{Globals, Platforms};
+use super::instruction;
+use super::lines::Parsed;
+use super::node::{Node, Verb};
+use super::platform::Platform;
+use super::{Base, BuildOptions, Dockerfile, DockerfileError, ErrorKind, ImageUse, Refused, Stage, UseKind, dispatch, flags, mount, words};
 use crate::model::ImageReference;
 
-/// Every instruction there is, with the flags it takes once and those it takes often.
-const INSTRUCTIONS: [(&str, &[&str], &[&str]); 18] = [
-    ("ADD", &["chown", "chmod", "link", "keep-git-dir", "checksum", "unpack"], &["exclude"]),
-    ("ARG", &[], &[]),
-    ("CMD", &[], &[]),
-    ("COPY", &["chown", "chmod", "link", "from", "parents"], &["exclude"]),
-    ("ENTRYPOINT", &[], &[]),
-    ("ENV", &[], &[]),
-    ("EXPOSE", &[], &[]),
-    ("FROM", &["platform"], &[]),
-    ("HEALTHCHECK", &["interval", "start-period", "start-interval", "timeout", "retries"], &[]),
-    ("LABEL", &[], &[]),
-    ("MAINTAINER", &[], &[]),
-    ("ONBUILD", &[], &[]),
-    ("RUN", &["network", "security"], &["mount", "device"]),
-    ("SHELL", &[], &[]),
-    ("STOPSIGNAL", &[], &[]),
-    ("USER", &[], &[]),
-    ("VOLUME", &[], &[]),
-    ("WORKDIR", &[], &[]),
-];
+/// The name of no image.
+pub(super) const SCRATCH: &str = "scratch";
 
-/// Keys of `RUN --mount`.
-const MOUNT_KEYS: [&str; 19] = [
-    "type",
-    "from",
-    "source",
-    "src",
-    "target",
-    "dst",
-    "destination",
-    "readonly",
-    "ro",
-    "readwrite",
-    "rw",
-    "id",
-    "required",
-    "size",
-    "sharing",
-    "mode",
-    "uid",
-    "gid",
-    "env",
-];
-
-type Resolved<T> = Result<T, DockerfileError>;
-
-/// An instruction that takes something from elsewhere.
-struct Taken {
-    kind: UseKind,
-    line: usize,
-    raw: String,
+/// Where an instruction stands: in the file, or in what ONBUILD triggered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum At {
+    File(usize),
+    Triggered(usize),
 }
 
-/// One stage as written.
-struct Draft {
-    stage: Stage,
-    takes: Vec<Taken>,
-    /// What ONBUILD holds for stages on top of this one.
-    triggers: Vec<Taken>,
+/// An instruction of a stage.
+#[derive(Debug)]
+pub(super) struct Command {
+    pub(super) at: At,
+    /// Line that errors name: of the stage for what ONBUILD triggered.
+    pub(super) line: usize,
+    /// What it takes from: a COPY's one, or one for each mount of a RUN.
+    pub(super) sources: Vec<usize>,
+}
+
+/// A stage, or an image that stands for one in COPY or a mount.
+#[derive(Debug)]
+pub(super) struct State {
+    name: Option<String>,
+    base_name: String,
+    raw: String,
+    pub(super) line: usize,
+    platform: Option<String>,
+    pub(super) base: Option<usize>,
+    pub(super) commands: Vec<Command>,
+    /// What it takes from, each with the line of the last instruction that does.
+    needs: Vec<(usize, usize)>,
+    image: Option<ImageReference>,
+    /// An image in COPY or a mount: how, and in which stage.
+    stands_in: Option<(UseKind, usize)>,
+    /// Whether what ONBUILD of its base holds is already among its commands.
+    pub(super) triggered: bool,
+}
+
+impl State {
+    /// Whether it begins from nothing.
+    pub(super) fn is_from_scratch(&self) -> bool {
+        self.base.is_none() && self.image.is_none()
+    }
+
+    /// Whether it is an image in COPY or a mount.
+    pub(super) fn is_stand_in(&self) -> bool {
+        self.stands_in.is_some()
+    }
+}
+
+/// Everything that is being resolved.
+pub(super) struct Resolver<'a> {
+    nodes: Vec<Node<'a>>,
+    pub(super) triggered: Vec<Node<'static>>,
+    pub(super) escape: char,
+    pub(super) states: Vec<State>,
+    names: HashMap<String, usize>,
+    /// How many of the states are stages of the file.
+    stages: usize,
+    /// States whose reference has been read.
+    read: usize,
 }
 
 /// Resolves all stages for one build.
-pub(super) fn resolve(file: &Instructions<'_>, options: &BuildOptions) -> Resolved<Dockerfile> {
-    let escape = file.escape;
-    let mut globals = Globals::new(options)?;
-    let mut drafts: Vec<Draft> = Vec::new();
-    let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    let mut unresolved = BTreeSet::new();
-    for instruction in &file.list {
-        let (given, rest) = read_flags(instruction, escape)?;
-        let line = instruction.line;
-        match (instruction.word.as_str(), drafts.last_mut()) {
-            ("FROM", _) => {
-                let stage = from(instruction, &given, rest, escape, &globals, &names, &mut unresolved)?;
-                let inherited = match stage.base {
-                    Base::Stage(below) => {
-                        drafts.get(below).map(|below| below.triggers.iter().map(Taken::triggered).collect()).unwrap_or_default()
-                    }
-                    _ => Vec::new(),
-                };
-                if let Some(name) = &stage.name {
-                    names.insert(name.clone(), drafts.len());
-                }
-                drafts.push(Draft { stage, takes: inherited, triggers: Vec::new() });
+pub(super) fn resolve(parsed: Parsed<'_>, options: &BuildOptions, platforms: Platforms) -> Refused<Dockerfile> {
+    let Parsed { escape, nodes } = parsed;
+    let mut from = Vec::new();
+    for (index, node) in nodes.iter().enumerate() {
+        match instruction::check(node, escape)? {
+            Some((base, name)) => from.push((index, base.to_owned(), name)),
+            None if from.is_empty() && node.verb != Verb::Arg => {
+                return Err(DockerfileError::new(ErrorKind::NoStage, node.line, "the first instruction is FROM, or an ARG before it"));
             }
-            ("ARG", None) => globals.define(rest, escape, line)?,
-            (_, None) => return Err(DockerfileError::new(ErrorKind::NoStage, line, "the first instruction is FROM, or an ARG before it")),
-            ("ONBUILD", Some(draft)) => {
-                let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-                let (word, tail) = rest.split_at(end);
-                let inner = Instruction { line, word: word.to_ascii_uppercase(), rest: tail.trim().into() };
-                if matches!(inner.word.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
-                    return Err(DockerfileError::new(ErrorKind::Onbuild, line, format!("ONBUILD can't trigger {}", inner.word)));
-                }
-                let (given, _) = read_flags(&inner, escape)?;
-                draft.triggers.extend(takes(&inner, &given)?.into_iter().map(Taken::kept));
-            }
-            (_, Some(draft)) => draft.takes.extend(takes(instruction, &given)?),
+            None => {}
         }
     }
-    if drafts.is_empty() {
-        return Err(DockerfileError::new(ErrorKind::NoStage, file.list.first().map_or(1, |first| first.line), "the file has no FROM"));
+    let Some((first, _, last_name)) = from.last().map(|last| (from.first().map_or(0, |first| first.0), &last.1, last.2.clone())) else {
+        let line = nodes.first().map_or(1, |first| first.line);
+        return Err(DockerfileError::new(ErrorKind::NoStage, line, "the file has no FROM"));
+    };
+    let target_stage = options.target.clone().filter(|target| !target.is_empty()).or(last_name).unwrap_or_default();
+    let mut globals = Globals::new(options, platforms, &target_stage, escape);
+    for node in nodes.iter().take(first) {
+        globals.declare(node)?;
     }
-    link(drafts, &names, options, unresolved)
+    let mut resolver = Resolver {
+        nodes,
+        triggered: Vec::new(),
+        escape,
+        states: Vec::with_capacity(from.len()),
+        names: HashMap::with_capacity(from.len()),
+        stages: from.len(),
+        read: 0,
+    };
+    let ends: Vec<usize> = from.iter().skip(1).map(|(index, ..)| *index).chain([resolver.nodes.len()]).collect();
+    for ((index, base, name), end) in from.into_iter().zip(ends) {
+        resolver.add_stage(index, base, name, end, &mut globals)?;
+    }
+    let target = resolver.target(options)?;
+    resolver.link()?;
+    let reachable = resolver.reach(target)?;
+    dispatch::run(&resolver, &reachable, &globals, &options.build_args)?;
+    Ok(resolver.told(reachable, globals))
 }
 
-impl Taken {
-    /// As it acts in a stage on top.
-    fn triggered(&self) -> Self {
-        let kind = if self.kind == UseKind::OnbuildCopy { UseKind::Copy } else { UseKind::Mount };
-        Self { kind, line: self.line, raw: self.raw.clone() }
+impl<'a> Resolver<'a> {
+    pub(super) fn node(&self, at: At) -> Option<&Node<'a>> {
+        match at {
+            At::File(index) => self.nodes.get(index),
+            // A node without borrowing serves as one with any.
+            At::Triggered(index) => self.triggered.get(index),
+        }
     }
 
-    /// As ONBUILD keeps it.
-    fn kept(mut self) -> Self {
-        self.kind = if self.kind == UseKind::Copy { UseKind::OnbuildCopy } else { UseKind::OnbuildMount };
-        self
-    }
-}
-
-/// Flags of a known instruction, and what follows them.
-fn read_flags<'a>(instruction: &'a Instruction<'_>, escape: char) -> Resolved<(Vec<(String, String)>, &'a str)> {
-    let line = instruction.line;
-    let known = INSTRUCTIONS.iter().find(|(word, _, _)| *word == instruction.word);
-    let Some((word, once, often)) = known else {
-        return Err(DockerfileError::new(ErrorKind::UnknownInstruction, line, format!("unknown instruction: {}", instruction.word)));
-    };
-    let (given, rest) = flags::split(&instruction.rest, escape);
-    flags::check(&given, once, often, line)?;
-    let needs = match *word {
-        "RUN" | "CMD" | "ENTRYPOINT" | "VOLUME" | "SHELL" | "FROM" => 0,
-        "ADD" | "COPY" if !rest.starts_with('[') && !rest.contains("<<") => 2,
-        _ => 1,
-    };
-    if rest.split_whitespace().take(2).count() < needs {
-        return Err(DockerfileError::new(
-            ErrorKind::InstructionSyntax,
+    fn add_stage(&mut self, index: usize, raw: String, name: Option<String>, end: usize, globals: &mut Globals<'_>) -> Refused<()> {
+        let Some(node) = self.nodes.get(index) else { return Ok(()) };
+        let line = node.line;
+        let base_name = globals.expand(&raw, line)?;
+        if base_name.is_empty() {
+            let why = format!("the base name `{raw}` is blank: no ARG before the first FROM sets it");
+            return Err(DockerfileError::new(ErrorKind::BlankBase, line, why));
+        }
+        let platform = match flags::value(node, "platform") {
+            None => None,
+            Some(given) => {
+                let text = globals.expand(given, line)?;
+                if Platform::parse(&text).is_none() {
+                    let why = format!("`{text}` is no platform of the form os/arch");
+                    return Err(DockerfileError::new(ErrorKind::Platform, line, why));
+                }
+                Some(text)
+            }
+        };
+        let command = |index: usize| {
+            let line = self.nodes.get(index)?.line;
+            Some(Command { at: At::File(index), line, sources: Vec::new() })
+        };
+        let state = State {
+            base: self.names.get(&base_name).copied(),
+            commands: (index + 1..end).filter_map(command).collect(),
+            name: name.clone(),
+            base_name,
+            raw,
             line,
-            format!("{word} requires at least {needs} argument{}", if needs == 1 { "" } else { "s" }),
-        ));
-    }
-    Ok((given, rest))
-}
-
-/// Values of ARGs before the first FROM, and of the platform.
-struct Globals<'a> {
-    given: &'a BTreeMap<String, String>,
-    values: BTreeMap<String, String>,
-}
-
-impl<'a> Globals<'a> {
-    fn new(options: &'a BuildOptions) -> Resolved<Self> {
-        let target = options.platform.as_deref().unwrap_or("linux/amd64");
-        let build = options.build_platform.as_deref().unwrap_or(target);
-        let mut values = BTreeMap::new();
-        for (prefix, platform) in [("TARGET", target), ("BUILD", build)] {
-            check_platform(platform, 0)?;
-            let mut parts = platform.split('/');
-            values.insert(format!("{prefix}PLATFORM"), platform.to_owned());
-            for name in ["OS", "ARCH", "VARIANT"] {
-                values.insert(format!("{prefix}{name}"), parts.next().unwrap_or_default().to_owned());
-            }
+            platform,
+            needs: Vec::new(),
+            image: None,
+            stands_in: None,
+            triggered: false,
+        };
+        if let Some(name) = name {
+            self.names.insert(name, self.states.len());
         }
-        for (name, value) in &mut values {
-            if let Some(given) = options.build_args.get(name) {
-                value.clone_from(given);
-            }
-        }
-        Ok(Self { given: &options.build_args, values })
-    }
-
-    /// `ARG NAME[=default]…`: top-down, what the build gives on top.
-    fn define(&mut self, rest: &str, escape: char, line: usize) -> Resolved<()> {
-        for word in flags::words(rest, escape) {
-            let (name, default) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
-            let name = expand(name, escape, &|_| None).map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?.text;
-            if name.is_empty() {
-                return Err(DockerfileError::new(ErrorKind::InstructionSyntax, line, "ARG names can't be blank"));
-            }
-            let value = match (self.given.get(&name), default) {
-                (Some(given), _) => given.clone(),
-                (None, Some(default)) => {
-                    expand(default, escape, &|name| self.values.get(name).cloned())
-                        .map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?
-                        .text
-                }
-                (None, None) => continue,
-            };
-            self.values.insert(name, value);
-        }
+        self.states.push(state);
         Ok(())
     }
 
-    fn expand(&self, word: &str, escape: char, line: usize, unresolved: &mut BTreeSet<String>) -> Resolved<String> {
-        if !word.contains(['$', '\'', '"', escape]) {
-            return Ok(word.to_owned());
+    fn target(&self, options: &BuildOptions) -> Refused<usize> {
+        match options.target.as_deref() {
+            None | Some("") => Ok(self.states.len().saturating_sub(1)),
+            Some(target) => self
+                .find(target)
+                .ok_or_else(|| DockerfileError::new(ErrorKind::StageOrder, 1, format!("there is no stage `{target}` to build"))),
         }
-        let expanded = expand(word, escape, &|name| self.values.get(name).cloned())
-            .map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?;
-        unresolved.extend(expanded.unset);
-        Ok(expanded.text)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        if let Some(found) = self.names.get(name) {
+            return Some(*found);
+        }
+        self.names.get(&super::node::lower(name)).copied()
+    }
+
+    /// What every stage takes from others.
+    fn link(&mut self) -> Refused<()> {
+        for stage in 0..self.stages {
+            let count = self.states.get(stage).map_or(0, |state| state.commands.len());
+            for index in 0..count {
+                let Some((at, line)) = self.states.get(stage).and_then(|state| state.commands.get(index)).map(|c| (c.at, c.line)) else {
+                    continue;
+                };
+                let sources = self.sources(at, line, stage)?;
+                self.need(stage, &sources, line);
+                if let Some(command) = self.states.get_mut(stage).and_then(|state| state.commands.get_mut(index)) {
+                    command.sources = sources;
+                }
+            }
+        }
+        match self.circle() {
+            Some(line) => Err(DockerfileError::new(ErrorKind::StageOrder, line, "stages need each other in a circle")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn need(&mut self, index: usize, sources: &[usize], line: usize) {
+        let Some(state) = self.states.get_mut(index) else { return };
+        for source in sources {
+            match state.needs.iter_mut().find(|(known, _)| known == source) {
+                Some((_, last)) => *last = line,
+                None => state.needs.push((*source, line)),
+            }
+        }
+    }
+
+    /// The states an instruction takes from. Images become states of their own, which indexes can then mean.
+    pub(super) fn sources(&mut self, at: At, line: usize, stage: usize) -> Refused<Vec<usize>> {
+        let Some(node) = self.node(at) else { return Ok(Vec::new()) };
+        match node.verb {
+            Verb::Copy => {
+                let Some(from) = flags::value(node, "from").map(str::to_owned) else { return Ok(Vec::new()) };
+                check_copy_from(&from, self.escape, line)?;
+                if let Some(index) = index(&from) {
+                    let known = usize::try_from(index).ok().filter(|index| *index < self.states.len());
+                    return match known {
+                        Some(index) => Ok(vec![index]),
+                        None => Err(DockerfileError::new(ErrorKind::CopyFrom, line, format!("there is no stage {index}"))),
+                    };
+                }
+                let found = self.find(&from);
+                Ok(vec![found.unwrap_or_else(|| self.stand_in(from, UseKind::Copy, stage, line))])
+            }
+            Verb::Run => {
+                let from: Vec<String> = flags::values(node, "mount").map(mount::from).collect();
+                let mut states: Vec<usize> = Vec::with_capacity(from.len());
+                let mut new = Vec::new();
+                // All are looked up before any is added.
+                for from in from {
+                    let from = if from.is_empty() { SCRATCH.to_owned() } else { from };
+                    if let Some(found) = self.find(&from) {
+                        states.push(found);
+                    } else {
+                        states.push(self.states.len() + new.len());
+                        new.push(from);
+                    }
+                }
+                for from in new {
+                    self.stand_in(from, UseKind::Mount, stage, line);
+                }
+                Ok(states)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    fn stand_in(&mut self, name: String, kind: UseKind, stage: usize, line: usize) -> usize {
+        self.states.push(State {
+            name: None,
+            base: None,
+            base_name: name.clone(),
+            raw: name,
+            line,
+            platform: None,
+            commands: Vec::new(),
+            needs: Vec::new(),
+            image: None,
+            stands_in: Some((kind, stage)),
+            triggered: false,
+        });
+        self.states.len() - 1
+    }
+
+    /// The first line of a circle of stages that take from each other. What a stage begins from is no part of it.
+    fn circle(&self) -> Option<usize> {
+        #[derive(Clone, Copy, PartialEq)]
+        enum Mark {
+            New,
+            Open,
+            Done,
+        }
+        let mut marks = vec![Mark::New; self.states.len()];
+        for start in 0..self.stages {
+            if marks.get(start) != Some(&Mark::New) {
+                continue;
+            }
+            // Each step: the state, and how many of its needs have been followed.
+            let mut path = vec![(start, 0)];
+            if let Some(mark) = marks.get_mut(start) {
+                *mark = Mark::Open;
+            }
+            while let Some((state, followed)) = path.last_mut() {
+                let Some((next, _)) = self.states.get(*state).and_then(|state| state.needs.get(*followed)) else {
+                    if let Some(mark) = marks.get_mut(*state) {
+                        *mark = Mark::Done;
+                    }
+                    path.pop();
+                    continue;
+                };
+                *followed += 1;
+                match marks.get_mut(*next) {
+                    Some(Mark::Open) => {
+                        let (first, followed) = path.first()?;
+                        return self.states.get(*first)?.needs.get(followed - 1).map(|(_, line)| *line);
+                    }
+                    Some(mark @ Mark::New) => {
+                        *mark = Mark::Open;
+                        path.push((*next, 0));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
+    /// States that the target needs, with what ONBUILD triggers on the way.
+    fn reach(&mut self, target: usize) -> Refused<BTreeSet<usize>> {
+        loop {
+            self.read_references()?;
+            let mut reachable = BTreeSet::new();
+            let mut open = vec![target];
+            while let Some(index) = open.pop() {
+                if reachable.insert(index)
+                    && let Some(state) = self.states.get(index)
+                {
+                    open.extend(state.base);
+                    open.extend(state.needs.iter().map(|(source, _)| *source));
+                }
+            }
+            let mut more = false;
+            for index in &reachable {
+                more |= self.trigger(*index)?;
+            }
+            if !more {
+                return Ok(reachable);
+            }
+        }
+    }
+
+    /// Reads what stages and stand-ins are made from, whether they are reachable or not.
+    fn read_references(&mut self) -> Refused<()> {
+        for state in self.states.iter_mut().skip(self.read) {
+            if state.base.is_none() && state.base_name != SCRATCH {
+                state.image = Some(ImageReference::parse(&state.base_name).map_err(|error| {
+                    DockerfileError::new(ErrorKind::Reference, state.line, format!("`{}` is no image: {error}", state.base_name))
+                })?);
+            }
+        }
+        self.read = self.states.len();
+        Ok(())
+    }
+
+    fn told(self, reachable: BTreeSet<usize>, globals: Globals<'_>) -> Dockerfile {
+        let mut images = Vec::new();
+        for (index, state) in self.states.iter().enumerate() {
+            let (kind, stage) = state.stands_in.unwrap_or((UseKind::From, index));
+            if let Some(image) = &state.image {
+                images.push(ImageUse { kind, stage, line: state.line, raw: state.raw.clone(), image: image.clone() });
+            }
+            if index < self.stages {
+                self.held_images(index, &mut images);
+            }
+        }
+        images.sort_by_key(|image| (image.stage, image.line));
+        let count = self.stages;
+        let stages = self.states.into_iter().take(count).map(|state| Stage {
+            name: state.name,
+            line: state.line,
+            base_raw: state.raw,
+            base_name: state.base_name,
+            base: match (state.base, state.image) {
+                (Some(stage), _) => Base::Stage(stage),
+                (None, Some(image)) => Base::Image(image),
+                (None, None) => Base::Scratch,
+            },
+            platform: state.platform,
+        });
+        Dockerfile {
+            stages: stages.collect(),
+            images,
+            reachable: reachable.into_iter().filter(|index| *index < count).collect(),
+            unresolved: globals.unresolved,
+            global_args: globals.declared,
+        }
     }
 }
 
-fn check_platform(platform: &str, line: usize) -> Resolved<()> {
-    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-()".contains(&b));
-    let parts = platform.split('/').count();
-    if (1..=3).contains(&parts) && platform.split('/').all(word) {
+/// `COPY --from=` takes no variables, quotes or escapes.
+fn check_copy_from(from: &str, escape: char, line: usize) -> Refused<()> {
+    if words::is_plain(from, escape) {
         return Ok(());
     }
-    Err(DockerfileError::new(ErrorKind::Platform, line, format!("`{platform}` is no platform of the form os/arch")))
+    let expanded =
+        words::Lexer::new(escape, &|_| None).text(from).map_err(|why| DockerfileError::new(ErrorKind::Substitution, line, why))?;
+    if expanded == from {
+        return Ok(());
+    }
+    Err(DockerfileError::new(ErrorKind::CopyFrom, line, "`--from` takes no variables; name a stage instead"))
 }
 
-/// Reads a FROM. It splits at white space before expansion, and looks earlier stages up as they are written.
-fn from(
-    instruction: &Instruction<'_>,
-    given: &[(String, String)],
-    rest: &str,
-    escape: char,
-    globals: &Globals<'_>,
-    names: &BTreeMap<String, usize>,
-    unresolved: &mut BTreeSet<String>,
-) -> Resolved<Stage> {
-    let line = instruction.line;
-    let parts: Vec<&str> = rest.split_whitespace().collect();
-    let (base_raw, name) = match parts.as_slice() {
-        [base] => (*base, None),
-        [base, word, name] if word.eq_ignore_ascii_case("as") => (*base, Some(name.to_ascii_lowercase())),
-        _ => {
-            return Err(DockerfileError::new(
-                ErrorKind::FromSyntax,
-                line,
-                "FROM requires either one argument, or three: FROM <image> AS <name>",
-            ));
-        }
-    };
-    if let Some(name) = &name {
-        let inner = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
-        if !inner || !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-            return Err(DockerfileError::new(
-                ErrorKind::StageName,
-                line,
-                format!("`{name}` is no name for a stage: it starts with a letter and has no other signs than - _ ."),
-            ));
-        }
-    }
-    let base = globals.expand(base_raw, escape, line, unresolved)?;
-    if base.is_empty() {
-        return Err(DockerfileError::new(
-            ErrorKind::BlankBase,
-            line,
-            format!("the base name `{base_raw}` is blank: no ARG before the first FROM sets it"),
-        ));
-    }
-    let platform = flags::value(given, "platform")
-        .map(|platform| globals.expand(platform, escape, line, unresolved))
-        .transpose()?
-        .filter(|platform| !platform.is_empty());
-    if let Some(platform) = &platform {
-        check_platform(platform, line)?;
-    }
-    let base = match names.get(&base) {
-        Some(index) => Base::Stage(*index),
-        None if base == "scratch" => Base::Scratch,
-        None => Base::Image(image(&base, line)?),
-    };
-    Ok(Stage { name, line, base_raw: base_raw.to_owned(), base, platform })
-}
-
-fn image(text: &str, line: usize) -> Resolved<ImageReference> {
-    ImageReference::parse(text).map_err(|error| DockerfileError::new(ErrorKind::Reference, line, format!("`{text}` is no image: {error}")))
-}
-
-/// What an instruction takes from stages or images.
-fn takes(instruction: &Instruction<'_>, given: &[(String, String)]) -> Resolved<Vec<Taken>> {
-    let line = instruction.line;
-    let mut out = Vec::new();
-    match instruction.word.as_str() {
-        "COPY" => {
-            if let Some(from) = flags::value(given, "from").filter(|from| !from.is_empty()) {
-                out.push(Taken { kind: UseKind::Copy, line, raw: from.to_owned() });
-            }
-        }
-        "RUN" => {
-            for (_, value) in given.iter().filter(|(name, _)| name == "mount") {
-                if let Some(from) = mount_from(value, line)? {
-                    out.push(Taken { kind: UseKind::Mount, line, raw: from });
-                }
-            }
-        }
-        _ => {}
-    }
-    Ok(out)
-}
-
-/// The `from=` of a mount.
-fn mount_from(value: &str, line: usize) -> Resolved<Option<String>> {
-    let refused = |message: String| DockerfileError::new(ErrorKind::Mount, line, message);
-    let (mut kind, mut from) = ("bind", None);
-    for field in value.split(',').map(|field| field.trim_matches('"')) {
-        let (key, text) = field.split_once('=').map_or((field, None), |(key, text)| (key, Some(text)));
-        let key_word = key.to_ascii_lowercase();
-        if !MOUNT_KEYS.contains(&key_word.as_str()) {
-            return Err(refused(format!("`{key}` is no key of a mount")));
-        }
-        match (key_word.as_str(), text) {
-            ("type", Some(text)) => kind = text,
-            ("from", Some(text)) => from = Some(text.to_owned()),
-            (
-                "type" | "from" | "source" | "src" | "target" | "dst" | "destination" | "id" | "size" | "sharing" | "mode" | "uid" | "gid",
-                None,
-            ) => {
-                return Err(refused(format!("`{key}` of a mount needs a value")));
-            }
-            _ => {}
-        }
-    }
-    match (kind, &from) {
-        ("bind" | "cache", _) => Ok(from.filter(|from| !from.is_empty())),
-        ("tmpfs" | "secret" | "ssh", None) => Ok(None),
-        ("tmpfs" | "secret" | "ssh", Some(_)) => Err(refused(format!("a mount of type {kind} takes nothing from elsewhere"))),
-        _ => Err(refused(format!("`{kind}` is no type of mount"))),
-    }
-}
-
-/// Resolves what stages take from each other, then what the target needs.
-fn link(drafts: Vec<Draft>, names: &BTreeMap<String, usize>, options: &BuildOptions, unresolved: BTreeSet<String>) -> Resolved<Dockerfile> {
-    let mut images = Vec::new();
-    let mut needs: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); drafts.len()];
-    for (index, draft) in drafts.iter().enumerate() {
-        let needed = &mut BTreeSet::new();
-        match &draft.stage.base {
-            Base::Stage(below) => drop(needed.insert(*below)),
-            Base::Image(image) => images.push(ImageUse {
-                kind: UseKind::From,
-                stage: index,
-                line: draft.stage.line,
-                raw: draft.stage.base_raw.clone(),
-                image: image.clone(),
-            }),
-            Base::Scratch => {}
-        }
-        for taken in draft.takes.iter().chain(&draft.triggers) {
-            let number = matches!(taken.kind, UseKind::Copy | UseKind::OnbuildCopy).then(|| taken.raw.parse::<usize>().ok()).flatten();
-            let ours = matches!(taken.kind, UseKind::Copy | UseKind::Mount);
-            let stage = match number {
-                Some(number) if number < drafts.len() => Some(number),
-                Some(_) if !ours => continue,
-                Some(number) => return Err(DockerfileError::new(ErrorKind::CopyFrom, taken.line, format!("there is no stage {number}"))),
-                None => names.get(&taken.raw.to_ascii_lowercase()).copied(),
-            };
-            match stage {
-                Some(stage) if ours => drop(needed.insert(stage)),
-                Some(_) => {}
-                None => images.push(ImageUse {
-                    kind: taken.kind,
-                    stage: index,
-                    line: taken.line,
-                    raw: taken.raw.clone(),
-                    image: image(&taken.raw, taken.line)?,
-                }),
-            }
-        }
-        if let Some(slot) = needs.get_mut(index) {
-            *slot = std::mem::take(needed);
-        }
-    }
-    if let Some(line) = circle(&needs).and_then(|stage| drafts.get(stage)).map(|draft| draft.stage.line) {
-        return Err(DockerfileError::new(ErrorKind::StageOrder, line, "this stage needs itself"));
-    }
-    let target = match options.target.as_deref() {
-        None => drafts.len() - 1,
-        Some(target) => names
-            .get(&target.to_ascii_lowercase())
-            .copied()
-            .or_else(|| target.parse().ok().filter(|index| *index < drafts.len()))
-            .ok_or_else(|| DockerfileError::new(ErrorKind::StageOrder, 1, format!("there is no stage `{target}` to build")))?,
-    };
-    let mut reachable = BTreeSet::new();
-    let mut open = vec![target];
-    while let Some(stage) = open.pop() {
-        if reachable.insert(stage) {
-            open.extend(needs.get(stage).into_iter().flatten());
-        }
-    }
-    Ok(Dockerfile { stages: drafts.into_iter().map(|draft| draft.stage).collect(), images, reachable, unresolved })
-}
-
-/// A stage that needs itself, if there is one: what is left when stages without needs are taken off in turn.
-fn circle(needs: &[BTreeSet<usize>]) -> Option<usize> {
-    let mut missing: Vec<usize> = needs.iter().map(BTreeSet::len).collect();
-    let mut needed_by: Vec<Vec<usize>> = vec![Vec::new(); needs.len()];
-    for (stage, below) in needs.iter().enumerate() {
-        for below in below {
-            if let Some(above) = needed_by.get_mut(*below) {
-                above.push(stage);
-            }
-        }
-    }
-    let mut free: Vec<usize> = missing.iter().enumerate().filter(|(_, count)| **count == 0).map(|(stage, _)| stage).collect();
-    while let Some(stage) = free.pop() {
-        for above in needed_by.get(stage).into_iter().flatten() {
-            if let Some(count) = missing.get_mut(*above) {
-                *count -= 1;
-                if *count == 0 {
-                    free.push(*above);
-                }
-            }
-        }
-    }
-    missing.iter().position(|count| *count > 0)
+/// A number as Go reads it: digits, perhaps with a sign.
+pub(super) fn index(text: &str) -> Option<i64> {
+    text.strip_prefix('+').filter(|rest| !rest.starts_with(['+', '-'])).unwrap_or(text).parse().ok()
 }

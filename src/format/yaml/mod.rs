@@ -9,5 +9,5 @@ mod read;
 mod write;
 
 pub use node::{Content, Map, Node, Position};
-pub use read::{Limits, YamlError, read};
+pub use read::{Limits, YamlError, read, read_stream};
 pub use write::write;

@@ -54,6 +54,18 @@ impl YamlError {
 /// # Errors
 /// [`YamlError`] with the position, for text that is no UTF-8 YAML or goes beyond `limits`.
 pub fn read(bytes: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
+    Ok(parse(bytes, limits, 1)?.pop())
+}
+
+/// Reads every document of a stream; those that are nothing but comments are left out.
+///
+/// # Errors
+/// [`YamlError`], as [`read`] has it.
+pub fn read_stream(bytes: &[u8], limits: Limits) -> Result<Vec<Node>, YamlError> {
+    parse(bytes, limits, usize::MAX)
+}
+
+fn parse(bytes: &[u8], limits: Limits, documents: usize) -> Result<Vec<Node>, YamlError> {
     let start = Position { line: 1, column: 1 };
     if bytes.len() > limits.bytes {
         return Err(YamlError::new(start, format!("the file has {} bytes, more than the {} that are read", bytes.len(), limits.bytes)));
@@ -67,7 +79,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
     options.flow_nesting_limit = DEEPEST + 1;
     options.block_nesting_limit = DEEPEST + 1;
     let mut parser = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder::default();
+    let mut builder = Builder { open: Vec::new(), roots: Vec::new(), documents: 0, most: documents };
     while let Some(event) = parser.next_event() {
         let (event, span) = event.map_err(|error| {
             let at = Position { line: error.marker().line(), column: error.marker().col() + 1 };
@@ -76,7 +88,7 @@ pub fn read(bytes: &[u8], limits: Limits) -> Result<Option<Node>, YamlError> {
         let at = Position { line: span.start.line(), column: span.start.col() + 1 };
         builder.take(event, at)?;
     }
-    Ok(builder.root)
+    Ok(builder.roots)
 }
 
 /// An open list or map.
@@ -85,11 +97,12 @@ enum Open {
     Map { at: Position, map: Map, keys: HashSet<String>, key: Option<(String, Position, bool)> },
 }
 
-#[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    root: Option<Node>,
+    roots: Vec<Node>,
     documents: usize,
+    /// How many documents there may be.
+    most: usize,
 }
 
 impl Builder {
@@ -97,7 +110,7 @@ impl Builder {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
-                if self.documents > 1 {
+                if self.documents > self.most {
                     return Err(YamlError::new(at, "the file holds a second document")
                         .hint("keep one document a file: remove the `---` between them"));
                 }
@@ -155,7 +168,8 @@ impl Builder {
 
     fn close(&mut self, node: Node) -> Result<(), YamlError> {
         match self.open.last_mut() {
-            None => self.root = (!node.is_null()).then_some(node),
+            None if node.is_null() => {}
+            None => self.roots.push(node),
             Some(Open::List(_, items)) => items.push(node),
             Some(Open::Map { map, key, .. }) => match key.take() {
                 Some((name, place, true)) => map.entries.push((name, place, node)),
@@ -204,6 +218,13 @@ mod tests {
         for text in ["x: &x 1\na: *x\n", "a: !ruby/object x\n"] {
             assert!(map(text).get("a").unwrap().kind().ends_with("not read"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_stream_keeps_places() {
+        let nodes = read_stream(b"a: 1\n---\n# nothing\n---\nb: 2\n", Limits::FILE).unwrap();
+        assert_eq!(nodes.iter().map(|node| node.at.line).collect::<Vec<_>>(), [1, 5]);
+        assert_eq!(read_stream(b"", Limits::FILE), Ok(Vec::new()));
     }
 
     #[test]

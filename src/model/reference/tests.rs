@@ -28,6 +28,8 @@ fn references_are_normalised() {
         ("a.b:t", "docker.io/library/a.b:t", "a.b:t"),
         ("a__b/c--d/e.f:T_-.1", "docker.io/a__b/c--d/e.f:T_-.1", "a__b/c--d/e.f:T_-.1"),
         ("docker.io/a.b/c:1", "docker.io/a.b/c:1", "docker.io/a.b/c:1"),
+        ("docker.io/docker.io/c:1", "docker.io/docker.io/c:1", "docker.io/docker.io/c:1"),
+        ("docker.io/index.docker.io/c:1", "docker.io/index.docker.io/c:1", "docker.io/index.docker.io/c:1"),
         ("docker.io/localhost/c:1", "docker.io/localhost/c:1", "docker.io/localhost/c:1"),
     ];
     for (input, canonical, familiar) in table {

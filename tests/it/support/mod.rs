@@ -1,5 +1,6 @@
 //! What end-to-end tests share: the real program, real git remotes and registries, and where parts are found.
 
+pub(crate) mod engine;
 pub(crate) mod forge;
 pub(crate) mod github;
 pub(crate) mod gitlab;

@@ -2,12 +2,14 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::stream::{StreamExt as _, iter};
 use serde_json::{Value, json};
 
 use super::super::super::args::Format;
 use super::super::super::inspect_args::ImageArgs;
+use super::super::super::output::style::Style;
 use super::super::super::output::{self, text};
 use super::super::super::settings;
 use super::super::{Context, runtime};
@@ -29,40 +31,46 @@ const MOST: usize = 1_000_000;
 pub(super) fn image(context: &Context, args: &ImageArgs) -> Result<u8, Fault> {
     let inputs = inputs(args)?;
     let operator = &context.operator;
-    let images: Box<dyn Images> =
-        if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
-    let (images, format) = (images.as_ref(), operator.output);
-    runtime()?.block_on(async {
-        // The client bounds requests; this bounds what waits for them.
-        let mut answers = iter(&inputs).map(|input| answered(images, input)).buffer_unordered(2 * usize::from(operator.jobs));
+    let images: Arc<dyn Images> =
+        if operator.offline { Arc::new(Offline) } else { Arc::new(RegistryClient::new(settings::registry(operator)?)?) };
+    // The client bounds requests; this bounds what waits for them.
+    let (format, style, waiting) = (operator.output, context.err, 2 * usize::from(operator.jobs));
+    let asking = async move {
+        let mut answers = iter(inputs).map(|input| answered(Arc::clone(&images), input)).buffer_unordered(waiting);
         let mut failed = false;
         while let Some((input, answer)) = answers.next().await {
             failed |= answer.is_err();
-            show(format, input, &answer);
+            show(format, style, &input, &answer);
         }
-        Ok(if failed { SOME_FAILED } else { 0 })
-    })
+        if failed { SOME_FAILED } else { 0 }
+    };
+    // A task of its own runs where connections are polled; the main thread would have to be woken for each answer.
+    let asked = runtime()?.block_on(async { tokio::spawn(asking).await });
+    asked.map_err(|error| Fault::new(Class::Internal, format!("asking broke off: {error}")))
 }
 
 type Answer = Result<(ImageReference, Look), Fault>;
 
-async fn answered<'a>(images: &dyn Images, input: &'a str) -> (&'a str, Answer) {
-    let reference = match ImageReference::parse(input) {
+async fn answered(images: Arc<dyn Images>, input: String) -> (String, Answer) {
+    let reference = match ImageReference::parse(&input) {
         Ok(reference) => reference,
-        Err(error) => return (input, Err(Fault::new(Class::Config, format!("{}: {error}", fault::foreign(input))))),
+        Err(error) => {
+            let told = Fault::new(Class::Config, format!("{}: {error}", fault::foreign(&input)));
+            return (input, Err(told));
+        }
     };
     let look = images.look(&reference).await;
     (input, look.map(|look| (reference, look)))
 }
 
-fn show(format: Format, input: &str, answer: &Answer) {
+fn show(format: Format, style: Style, input: &str, answer: &Answer) {
     if format == Format::Text {
         return match answer {
             Ok((reference, look)) => {
                 let platforms: Vec<&str> = look.platforms.iter().map(|(platform, _)| platform.as_str()).collect();
                 output::print(&format!("{reference} {} {} {}\n", look.digest, look.media_type, platforms.join(",")).replace(" \n", "\n"));
             }
-            Err(fault) => text::fault(fault),
+            Err(fault) => text::fault(fault, style),
         };
     }
     let value = document(input, answer);
@@ -71,7 +79,7 @@ fn show(format: Format, input: &str, answer: &Answer) {
             output::print("---\n");
             output::structured(&value, format);
         }
-        Format::Json | Format::Text => output::print(&format!("{value}\n")),
+        _ => output::print(&format!("{value}\n")),
     }
 }
 
