@@ -31,6 +31,8 @@ pub(super) enum Command {
     ///
     /// `-o markdown` prints a comment for a pull request.
     Plan(PlanArgs),
+    /// Rebuild an image when it is due, or now; exit 4 when it can't be.
+    Rebuild(RebuildArgs),
     /// Show which digest pins Dockerfiles should have; exit 2 when there is something to pin.
     Pin(PinArgs),
     /// Say of one image what is recorded, why, what happens next, and what is unknown.
@@ -75,6 +77,17 @@ pub(super) struct RunArgs {
     /// Plan, show, and change nothing.
     #[arg(long, env = "PLIMSOLL_DRY_RUN")]
     pub(super) dry_run: bool,
+}
+
+/// Options of `rebuild`.
+#[derive(Debug, Args)]
+pub(super) struct RebuildArgs {
+    /// The image: the `name` of its entry.
+    pub(super) image: String,
+
+    /// An urgent fix: skip the delay. Holds, freezes and claims stand.
+    #[arg(long)]
+    pub(super) now: bool,
 }
 
 /// Options of `plan`.
@@ -246,6 +259,7 @@ impl Command {
         match self {
             Self::Run(_) => ("run", and(&[])),
             Self::Plan(_) => ("plan", and(&[Format::Markdown])),
+            Self::Rebuild(_) => ("rebuild", and(&[])),
             Self::Pin(_) => ("pin", and(&[])),
             Self::Explain(_) => ("explain", and(&[])),
             Self::Graph(_) => ("graph", and(&[Format::Mermaid, Format::Dot, Format::Svg])),

@@ -80,8 +80,15 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
     })?;
     let client = RegistryClient::new(RegistryOptions::default())?;
     let clock = SystemClock::new();
-    let world =
-        World { repository: repository.as_ref(), sources: None, forge: None, registry: &client, clock: &clock, progress: &Line::new(true) };
+    let world = World {
+        repository: repository.as_ref(),
+        sources: None,
+        forge: None,
+        registry: &client,
+        clock: &clock,
+        progress: &Line::new(true),
+        outside: None,
+    };
 
     heading(context, "1. plimsoll plan");
     let planned = pass(&world, &Options { dry_run: true, ..Options::default() }, &mut Memory::default()).await;

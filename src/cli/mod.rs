@@ -5,6 +5,7 @@ mod clock;
 mod commands;
 mod demo;
 mod inspect_args;
+mod loopback;
 mod operator_file;
 mod output;
 mod progress;

@@ -7,24 +7,43 @@ use notify::{RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
 use super::args::OperatorArgs;
-use super::clock::SystemClock;
+use super::clock::{FileClock, SystemClock};
+use super::loopback::{self, LoopbackOnly};
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
 use crate::forge::{ForgeSources, Forges};
 use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
-use crate::ports::Registry;
-use crate::reconcile::World;
+use crate::ports::images::Images;
+use crate::ports::{Clock, Registry};
+use crate::reconcile::{Outside, World};
 use crate::registry::{Offline, RegistryClient};
+
+/// A client of registries under both of its ports.
+trait Client: Registry + Images {
+    fn registry(&self) -> &dyn Registry;
+    fn images(&self) -> &dyn Images;
+}
+
+impl<T: Registry + Images> Client for T {
+    fn registry(&self) -> &dyn Registry {
+        self
+    }
+
+    fn images(&self) -> &dyn Images {
+        self
+    }
+}
 
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
     repository: Box<dyn ConfigRepository>,
     sources: Option<ForgeSources>,
     forges: Option<Forges>,
-    registry: Box<dyn Registry>,
-    clock: SystemClock,
+    client: Option<Box<dyn Client>>,
+    holder: String,
+    clock: Box<dyn Clock>,
     progress: Line,
     silence: Line,
 }
@@ -33,28 +52,41 @@ impl Owned {
     /// Opens repository, sources and registries as the operator says.
     pub(super) fn open(operator: &OperatorArgs) -> Result<Self, Fault> {
         let repository = git::open(repository_options(operator)?)?;
-        let registry: Box<dyn Registry> =
-            if operator.offline { Box::new(Offline) } else { Box::new(RegistryClient::new(settings::registry(operator)?)?) };
+        let test_clock = FileClock::from_environment();
+        if test_clock.is_some() {
+            loopback::check(&operator.repo)?;
+            loopback::check(&operator.forges.github_api)?;
+        }
+        let client: Option<Box<dyn Client>> = match (operator.offline, RegistryClient::new(settings::registry(operator)?)?) {
+            (true, _) => None,
+            (false, client) if test_clock.is_some() => Some(Box::new(LoopbackOnly(client))),
+            (false, client) => Some(Box::new(client)),
+        };
+        let clock: Box<dyn Clock> = match test_clock {
+            Some(clock) => Box::new(clock),
+            None => Box::new(SystemClock::new()),
+        };
         // Their options are checked even when nobody is asked.
         let cache = settings::cache_dir(operator)?;
         let forges = Forges::new(&settings::forges(operator, &cache)?);
         let program = settings::git_program(operator)?;
         let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
         let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
-        let (clock, progress, silence) = (SystemClock::new(), Line::new(operator.quiet), Line::new(true));
-        Ok(Self { repository, sources, forges, registry, clock, progress, silence })
+        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
+        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress, silence })
     }
 
     /// Opens the repository as it was last fetched; nobody is asked for anything.
     pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
         let repository = git::open_last(repository_options(operator)?)?;
-        let (clock, progress, silence) = (SystemClock::new(), Line::new(operator.quiet), Line::new(true));
-        Ok(Self { repository, sources: None, forges: None, registry: Box::new(Offline), clock, progress, silence })
+        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
+        let clock = Box::new(SystemClock::new());
+        Ok(Self { repository, sources: None, forges: None, client: None, holder: holder(), clock, progress, silence })
     }
 
     /// The same repository in a world whose registries and source repositories are not asked.
     pub(super) fn unasked(&self) -> World<'_> {
-        World { sources: None, forge: None, registry: &Offline, progress: &self.silence, ..self.world() }
+        World { sources: None, forge: None, registry: &Offline, outside: None, progress: &self.silence, ..self.world() }
     }
 
     /// As one pass sees it.
@@ -63,11 +95,20 @@ impl Owned {
             repository: self.repository.as_ref(),
             sources: self.sources.as_ref().map(|sources| sources as _),
             forge: self.forges.as_ref().map(|forges| forges as _),
-            registry: self.registry.as_ref(),
-            clock: &self.clock,
+            registry: self.client.as_ref().map_or(&Offline as _, |client| client.registry()),
+            clock: self.clock.as_ref(),
             progress: &self.progress,
+            outside: self.client.as_ref().map(|client| Outside { images: client.images(), holder: &self.holder }),
         }
     }
+}
+
+/// A name for this process that no other has: claims are made under it. The standard library's hash keys come from
+/// the system's random numbers.
+fn holder() -> String {
+    use std::hash::BuildHasher;
+    let hash = |part: u8| std::hash::RandomState::new().hash_one(part);
+    format!("{:016x}{:016x}", hash(0), hash(1))
 }
 
 /// How the config repository is opened, as the operator says.

@@ -72,7 +72,7 @@ impl Repository for Folder {
     fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
         Box::pin(async {
             let none = CommitId::parse(&"0".repeat(40)).ok_or_else(|| Fault::new(Class::Internal, "no such id"))?;
-            Ok(Snapshot { config: none.clone(), record: Some(none), rewritten: false })
+            Ok(Snapshot { config: none.clone(), record: Some(none), rewritten: false, ours: None })
         })
     }
 

@@ -3,6 +3,7 @@
 pub mod dockerfile;
 pub mod dockerignore;
 mod fields;
+pub mod freeze_yaml;
 pub mod head;
 pub mod images_yaml;
 pub mod inspect;

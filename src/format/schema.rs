@@ -173,6 +173,62 @@ pub(super) struct Settings {
     argocd: Option<ArgocdSchema>,
     /// What Backstage gets; nothing is rendered for it without this section.
     backstage: Option<BackstageSchema>,
+    /// How rebuilds go.
+    rebuild: Option<Rebuild>,
+}
+
+/// How rebuilds go.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct Rebuild {
+    /// How many rebuilds may be on their way at once [10].
+    #[schemars(range(min = 1, max = 1000))]
+    max_concurrent: Option<u32>,
+}
+
+/// Times in which nothing is rebuilt.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct FreezeFile {
+    /// Nothing at all is rebuilt while this is true.
+    stop: Option<bool>,
+    /// Why, for whoever finds it.
+    reason: Option<String>,
+    /// Windows.
+    freezes: Option<Vec<FreezeWindow>>,
+}
+
+/// A time in which some images are not rebuilt.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) struct FreezeWindow {
+    /// Names of images; `*` stands for any characters, `?` for one.
+    scope: Scope,
+    /// Why.
+    reason: String,
+    /// From when on: a time, or a date in UTC [always].
+    from: Option<String>,
+    /// Until when: a time, or a date in UTC [for ever].
+    until: Option<String>,
+}
+
+/// One pattern, or several.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Scope {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// `freeze.yaml`: a map, or the windows alone.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum FreezeShapes {
+    Map(FreezeFile),
+    List(Vec<FreezeWindow>),
 }
 
 /// Author and subject of commits.
@@ -194,6 +250,7 @@ pub fn all() -> BTreeMap<&'static str, String> {
         ("images.schema.json", schema_for!(ImagesFile)),
         ("image.schema.json", schema_for!(Image)),
         ("plimsoll.schema.json", schema_for!(Settings)),
+        ("freeze.schema.json", schema_for!(FreezeShapes)),
     ]
     .into_iter()
     .map(|(name, schema)| (name, format!("{}\n", serde_json::to_string_pretty(&schema).unwrap_or_default())))

@@ -87,7 +87,11 @@ impl Checkout {
             Some(branch) => tip(git, &branch)?,
             None => Some(config),
         };
-        Ok(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten: false })
+        let ours = match record.map(|record| objects::last_own(git, record)) {
+            Some(objects::Own::Before(id)) => Some(commit_id(id)?),
+            _ => None,
+        };
+        Ok(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten: false, ours })
     }
 
     async fn publish(&self, proposal: &Proposal) -> Result<Publication, Fault> {

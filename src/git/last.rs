@@ -69,7 +69,12 @@ fn snapshot(git: &Git, directory: &Path, options: &RepositoryOptions) -> Option<
         of_record.map(|(_, _, id)| *id).or(same.then_some(config))
     });
     let config = if same { record.unwrap_or(config) } else { config };
-    Some(Snapshot { config: commit_id(config).ok()?, record: record.and_then(|id| commit_id(id).ok()), rewritten: false })
+    let ours = match record.map(|record| objects::last_own(git, record)) {
+        Some(objects::Own::Before(id)) => commit_id(id).ok(),
+        _ => None,
+    };
+    let record = record.and_then(|id| commit_id(id).ok());
+    Some(Snapshot { config: commit_id(config).ok()?, record, rewritten: false, ours })
 }
 
 impl OwnContexts for Last {

@@ -156,6 +156,48 @@ pub(super) fn trailer(repository: &Repository, commit: Oid, key: &str) -> Option
     message.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ").map(str::to_owned))
 }
 
+/// How far back our own last commit is looked for, in commits (design: at most 1,000).
+const OWN_WITHIN: usize = 1_000;
+
+/// The trailer that every commit of ours has.
+const OWN_TRAILER: &str = "Plimsoll-Plan";
+
+/// Our last commit, as seen from a tip.
+pub(super) enum Own {
+    /// The tip is ours.
+    Tip,
+    /// This one is; others committed since.
+    Before(Oid),
+    /// There is none as far as history is here.
+    NotHere,
+}
+
+/// Looks for our newest commit at or before `tip`.
+pub(super) fn last_own(repository: &Repository, tip: Oid) -> Own {
+    let mut seen = std::collections::HashSet::new();
+    let mut open = std::collections::VecDeque::from([tip]);
+    while let Some(id) = open.pop_front() {
+        if seen.len() >= OWN_WITHIN {
+            break;
+        }
+        if !seen.insert(id) {
+            continue;
+        }
+        if trailer(repository, id, OWN_TRAILER).is_some() {
+            return if id == tip { Own::Tip } else { Own::Before(id) };
+        }
+        if let Ok(commit) = repository.find_commit(id) {
+            open.extend(commit.parent_ids());
+        }
+    }
+    Own::NotHere
+}
+
+/// Whether a commit holds states, so that somebody wrote them.
+pub(super) fn has_states(repository: &Repository, commit: Oid) -> bool {
+    repository.find_commit(commit).and_then(|commit| commit.tree()).is_ok_and(|tree| tree.get_name("state").is_some())
+}
+
 /// Whether `ancestor` is `commit` or one of its ancestors, as far as history is here.
 pub(super) fn descends(repository: &Repository, commit: Oid, ancestor: Oid) -> bool {
     let mut seen = std::collections::HashSet::new();

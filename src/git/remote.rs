@@ -6,7 +6,7 @@ use git2::{Oid, Repository as Git};
 
 use super::command::GitProgram;
 use super::mirror::Mirror;
-use super::objects::{self, commit_id, descends, oid, trailer};
+use super::objects::{self, Own, commit_id, descends, oid, trailer};
 use super::push::push;
 use super::sign::{self, SigningKey};
 use crate::base::{Class, Fault};
@@ -110,11 +110,37 @@ impl Remote {
                 return Ok(None);
             }
         }
+        let mut both = vec![config_branch.full()];
+        both.extend(Some(record_branch.full()).filter(|_| record_branch != config_branch));
+        let ours = self.last_own(record, &both).await?;
         let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
         if let Ok(mut seen) = self.seen.lock() {
             seen.record = Some(record_branch);
         }
-        Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten }))
+        Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten, ours }))
+    }
+
+    /// Our last commit before `record`, when others committed since. A first fetch takes one commit only, so more
+    /// history is fetched, once, when somebody wrote states and none of ours is in sight.
+    async fn last_own(&self, record: Option<Oid>, branches: &[String]) -> Result<Option<CommitId>, Fault> {
+        let Some(record) = record else { return Ok(None) };
+        let look = || {
+            self.with(|repository| {
+                Ok((objects::last_own(repository, record), repository.is_shallow() && objects::has_states(repository, record)))
+            })
+        };
+        let own = match look()? {
+            (Own::NotHere, true) => {
+                self.mirror.fetch(&self.git, &self.url, branches, &["--depth=1000"]).await?;
+                self.forget();
+                look()?.0
+            }
+            (own, _) => own,
+        };
+        match own {
+            Own::Before(id) => commit_id(id).map(Some),
+            Own::Tip | Own::NotHere => Ok(None),
+        }
     }
 
     /// Whether the record head no longer descends from the one last seen; then remembers the new one.

@@ -123,13 +123,17 @@ impl Provider {
 impl Build {
     /// Who rebuilds it: the entry's word, else the forge of its workflow.
     pub fn rebuilt_by(&self) -> Trigger {
-        if let Some(trigger) = self.trigger.as_deref().and_then(Trigger::parse) {
-            return trigger;
-        }
-        match self.source.provider {
+        let by_forge = match self.source.provider {
             Provider::Github if self.source.workflow.is_some() => Trigger::Github,
             Provider::Gitlab if self.source.workflow.is_some() => Trigger::Gitlab,
             _ => Trigger::None,
+        };
+        match self.trigger.as_deref().and_then(Trigger::parse) {
+            // A pipeline needs no file of its own.
+            Some(Trigger::Gitlab) if self.source.provider == Provider::Gitlab => Trigger::Gitlab,
+            // A word that the source can't follow starts nothing.
+            None | Some(Trigger::Github | Trigger::Gitlab) => by_forge,
+            Some(trigger) => trigger,
         }
     }
 }

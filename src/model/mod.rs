@@ -1,10 +1,12 @@
 //! Floor 0: the domain's own types. None of them can be serialised: wire shapes live in `format`.
 
 pub mod branch;
+pub mod contents;
 pub mod delay;
 pub mod diagnostic;
 pub mod digest;
 pub mod entry;
+pub mod freeze;
 pub mod graph;
 pub mod ledger;
 pub mod name;
@@ -21,10 +23,12 @@ pub mod state;
 pub mod tags;
 pub mod value;
 
+pub use contents::{Contents, Inside};
 pub use delay::Delay;
 pub use diagnostic::{Diagnostic, Place, Severity};
 pub use digest::Digest;
 pub use entry::{Build, Entry, EntryKind, Provider, Source};
+pub use freeze::Freeze;
 pub use graph::ImageGraph;
 pub use ledger::{Ledger, Seen, Tenure};
 pub use name::ImageName;

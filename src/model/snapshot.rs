@@ -49,6 +49,9 @@ pub struct Snapshot {
     /// The commit that `state/` and `rendered/` are read from, and the parent of what we publish.
     /// `None` when the record branch does not exist yet.
     pub record: Option<CommitId>,
+    /// Our newest commit that `record` descends from, when somebody else committed since. `None` when `record` is
+    /// ours itself, and when none is found within 1,000 commits.
+    pub ours: Option<CommitId>,
     /// The record branch no longer descends from the head we last saw: people rewrote it.
     pub rewritten: bool,
 }

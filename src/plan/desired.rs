@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::images_yaml::Images;
-use crate::model::{Diagnostic, Entry, ImageName, Place, RepoSettings, Severity};
+use crate::model::{Diagnostic, Entry, Freeze, ImageName, Place, RepoSettings, Severity};
 
 /// Desired state, with what could not be read of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Desired {
     pub broken: BTreeSet<ImageName>,
     /// Files with an entry that can't even be named: nothing they defined is pruned.
     pub frozen: BTreeSet<String>,
+    /// Times in which nothing is rebuilt.
+    pub freeze: Freeze,
     /// Findings, in the order of files and lines.
     pub diagnostics: Vec<Diagnostic>,
 }

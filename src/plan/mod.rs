@@ -2,7 +2,8 @@
 //!
 //! The order of one pass, each step a function of the ones before it:
 //! [`desired`] → [`prune`] (which entries are gone, under the brake) → [`bases`] (which base images the
-//! Dockerfiles name) → [`planner`] (the states to record, each change with its reason).
+//! Dockerfiles name) → [`planner`] (the states to record, each change with its reason) → [`rebuild`] (what is due,
+//! in which order, and how what is on its way goes on).
 
 pub mod bases;
 pub mod desired;
@@ -13,7 +14,9 @@ pub mod pins;
 pub mod planner;
 pub mod prune;
 pub mod reason;
+pub mod rebuild;
 pub mod recorded;
+pub mod reverts;
 
 pub use desired::Desired;
 pub use observed::{Observation, Observed, Unknown};

@@ -16,6 +16,16 @@ pub enum Observation<T> {
     Unknown(Fault),
 }
 
+impl<T> Observation<T> {
+    /// Why it did not answer, if it did not.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(fault) => Some(fault),
+        }
+    }
+}
+
 impl<T> From<Result<T, Fault>> for Observation<T> {
     fn from(result: Result<T, Fault>) -> Self {
         result.map_or_else(Self::Unknown, Self::Known)

@@ -10,6 +10,7 @@ use super::enrollment::enrollment;
 use super::observed::{DockerfileFact, Observation, Observed, Unknown};
 use super::prune::{self, Held};
 use super::reason::Reason;
+use super::rebuild::{Decision, Send};
 use super::recorded::{Recorded, identity};
 use crate::base::{Class, Fingerprint};
 use crate::model::ledger::{Ledger, Seen};
@@ -60,6 +61,12 @@ pub struct Plan {
     pub unknown: Vec<Unknown>,
     /// Findings about entries and Dockerfiles.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is decided about rebuilds.
+    pub decisions: BTreeMap<ImageName, Decision>,
+    /// What this process may send once the plan is published.
+    pub sends: Vec<Send>,
+    /// The first moment at which the same world may give other decisions.
+    pub wake_at: Option<Timestamp>,
 }
 
 /// The tag of a managed image that is watched: its version, else `latest`.
@@ -364,6 +371,24 @@ impl Plan {
         if let Some(first) = reasons.first() {
             self.reasons.insert(subject, Reason { code: first.code, text });
         }
+    }
+}
+
+impl Plan {
+    /// Puts reasons that came from elsewhere before those that are there.
+    pub fn explain(&mut self, reasons: BTreeMap<Subject, Reason>) {
+        for (subject, reason) in reasons {
+            let after = self.reasons.remove(&subject);
+            let all: Vec<Reason> = std::iter::once(reason).chain(after).collect();
+            self.note(subject, &all);
+        }
+    }
+
+    /// Adds reasons to those that are there.
+    pub(super) fn add_reasons(&mut self, subject: Subject, reasons: &[Reason]) {
+        let before = self.reasons.remove(&subject);
+        let all: Vec<Reason> = before.into_iter().chain(reasons.iter().cloned()).collect();
+        self.note(subject, &all);
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::due::{self, Intervals, Look, Looks};
+use super::effects::Claims;
 use super::observe::{self, SourceKey, SourceLook};
 use super::outcome::Outcome;
 use super::pass::World;
@@ -28,6 +29,8 @@ pub struct Memory {
     left: BTreeMap<ImageName, Vec<String>>,
     /// The last pass, when it had nothing to do.
     rest: Option<Rest>,
+    /// What this process claimed and sent.
+    pub(super) claims: Claims,
 }
 
 /// A pass that had nothing to do.
@@ -154,6 +157,19 @@ impl Memory {
             (self.left.get(name) != Some(&state.base_images)).then_some((name, build))
         }));
         self.files.retain(|key, _| !disputed.contains(key));
+    }
+
+    /// Something was sent that no commit tells of yet: another pass should follow at once.
+    pub fn has_news(&self) -> bool {
+        self.claims.news
+    }
+
+    /// What is on record now knows of every result so far, and of no other claims than those of `plan`.
+    pub(super) fn recorded(&mut self, plan: &Plan) {
+        let of = |state: &ImageState| state.rebuild.as_ref().and_then(|rebuild| Some((rebuild.key.clone(), rebuild.claimed_at?)));
+        let leases: BTreeSet<_> = plan.images.values().filter_map(of).collect();
+        self.claims.retain(|lease| leases.contains(lease));
+        self.claims.news = false;
     }
 
     /// A pass ended with nothing to do: the next one may rest on it.

@@ -164,7 +164,7 @@ pub(super) async fn digests(
 }
 
 /// Waits for all futures, polling only those that were woken.
-async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     use futures_util::stream::{FuturesUnordered, StreamExt};
     futures.collect::<FuturesUnordered<F>>().collect().await
 }

@@ -1,9 +1,13 @@
 //! How a pass ended.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use crate::model::{CommitId, Diagnostic, Severity, Snapshot};
+use super::effects::Effect;
+use crate::model::{CommitId, Diagnostic, ImageName, Severity, Snapshot};
 use crate::plan::prune::Held;
+use crate::plan::rebuild::Decision;
 use crate::plan::{Reason, Unknown};
 
 /// The pass in one word.
@@ -87,6 +91,10 @@ pub struct Outcome {
     pub commit: Option<CommitId>,
     /// Files that change.
     pub changes: Vec<Change>,
+    /// What was done outside of git, or tried.
+    pub effects: Vec<Effect>,
+    /// What is decided about the rebuild of each managed image.
+    pub decisions: BTreeMap<ImageName, Decision>,
     /// What stays as it is although it was wanted otherwise.
     pub held: Vec<Held>,
     /// What could not be learned.
@@ -95,6 +103,8 @@ pub struct Outcome {
     pub diagnostics: Vec<Diagnostic>,
     /// The settings can't be used, so nothing could be planned.
     pub invalid: bool,
+    /// When a claim that this process took over may be sent, if there is one that it has not sent.
+    pub own_claim_at: Option<Timestamp>,
     /// The first moment at which the same world may give another plan, because something waits for time to pass.
     pub wake_at: Option<Timestamp>,
 }
@@ -108,10 +118,13 @@ impl Outcome {
             status: Status::Failed,
             commit: None,
             changes: Vec::new(),
+            effects: Vec::new(),
+            decisions: BTreeMap::new(),
             held: Vec::new(),
             unknown: Vec::new(),
             diagnostics,
             invalid,
+            own_claim_at: None,
             wake_at: None,
         }
     }
@@ -119,6 +132,7 @@ impl Outcome {
     /// Whether some item failed or is held.
     pub fn is_partial(&self) -> bool {
         !self.held.is_empty()
+            || self.effects.iter().any(|effect| effect.status.is_failure())
             || self.unknown.iter().any(Unknown::is_failure)
             || self.diagnostics.iter().any(|finding| finding.severity == Severity::Error)
     }

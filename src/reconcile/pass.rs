@@ -5,18 +5,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::ask;
 use super::changes::{self, Difference};
 use super::due::Intervals;
+use super::effects::Outside;
 use super::memory::{self, Memory};
 use super::message::message;
 use super::observe;
 use super::outcome::{Change, Outcome, Status};
 use super::read::{self, Unusable};
+use super::reverts;
+use super::send;
 use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
 use crate::plan::prune::Held;
-use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune};
+use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild, reverts as plan_reverts};
 use crate::ports::forge::Forge;
 use crate::ports::{Clock, Listing, Progress, Proposal, Publication, Registry, Repository, Sources};
 use crate::render::{self, Document, View};
@@ -38,6 +42,8 @@ pub struct World<'a> {
     pub clock: &'a dyn Clock,
     /// Whoever watches.
     pub progress: &'a dyn Progress,
+    /// What registries tell beside digests, and who we are; `None` when offline.
+    pub outside: Option<Outside<'a>>,
 }
 
 /// What the user asked for.
@@ -47,6 +53,8 @@ pub struct Options {
     pub only: BTreeSet<ImageName>,
     /// Plan and stop.
     pub dry_run: bool,
+    /// Images to rebuild now, whatever their delay.
+    pub urgent: BTreeSet<ImageName>,
     /// IDs that release held prunes.
     pub approvals: BTreeSet<String>,
     /// The config repository's address as it may be shown, for the commit's trailers.
@@ -151,10 +159,14 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
         let (draft, _) = draft(world, options, &snapshot, now, memory).await?;
         memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
         memory.leave(snapshot.record.clone());
-        let mut outcome = outcome(&snapshot, &draft);
+        let mut outcome = outcome(world, &snapshot, &draft);
         if draft.difference.changes.is_empty() {
+            if options.dry_run {
+                return Ok(outcome);
+            }
+            memory.recorded(&draft.plan);
             memory.rest(&snapshot, &outcome);
-            return Ok(outcome);
+            return Ok(sent(world, &draft, memory, now, outcome).await);
         }
         if options.dry_run {
             outcome.status = Status::Planned;
@@ -166,8 +178,9 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             Publication::Published(commit) => {
                 memory.leave(Some(commit.clone()));
                 outcome.commit = Some(commit);
-                outcome.status = if outcome.is_partial() { Status::Partial } else { Status::Published };
-                return Ok(outcome);
+                outcome.status = Status::Published;
+                memory.recorded(&draft.plan);
+                return Ok(sent(world, &draft, memory, now, outcome).await);
             }
             Publication::Refused(why) => return Ok(held(outcome, "publishing the record", why)),
             Publication::Declined(why) => return Ok(held(outcome, "moving the branch", why)),
@@ -185,6 +198,15 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
     });
     outcome.status = Status::Held;
     Ok(outcome)
+}
+
+/// The end of a pass: what is claimed on the branch is sent.
+async fn sent(world: &World<'_>, draft: &Draft, memory: &mut Memory, now: Now, mut outcome: Outcome) -> Outcome {
+    outcome.effects = send::send(world, &draft.desired, &draft.plan, &mut memory.claims, now.monotonic).await;
+    if outcome.is_partial() && (outcome.status == Status::Published || !outcome.effects.is_empty()) {
+        outcome.status = Status::Partial;
+    }
+    outcome
 }
 
 /// A growing pause with jitter, so that several Plimsolls do not meet again.
@@ -211,7 +233,11 @@ async fn draft(
         Some(commit) => world.repository.list(commit, &["state", "rendered"])?,
         None => Listing::default(),
     };
-    let recorded = read::recorded(world.repository, &listing);
+    let mut recorded = read::recorded(world.repository, &listing);
+    let taken_back = match &snapshot.ours {
+        Some(commit) => plan_reverts::hold(&reverts::own(world.repository, commit, &listing)?, &mut recorded, now.wall),
+        None => BTreeMap::new(),
+    };
     let builds = || observe::selected(&desired.entries, &options.only);
     memory.dispute(snapshot, &desired, &recorded);
     memory.see_files(world, observe::wanted_files(builds()), &options.intervals, now.monotonic).await;
@@ -236,7 +262,7 @@ async fn draft(
     let observed = Observed { at: now.wall, dockerfiles, digests };
 
     world.progress.begin("planning", None);
-    let plan = planner::plan(planner::Input {
+    let mut plan = planner::plan(planner::Input {
         snapshot,
         desired: &desired,
         recorded: &recorded,
@@ -246,6 +272,23 @@ async fn draft(
         prunes: &prunes,
         approvals: &approvals,
     });
+    let rebuilds = rebuild::Input {
+        snapshot,
+        desired: &desired,
+        recorded: &recorded,
+        bases: &linked,
+        observed: &observed,
+        holder: world.outside.map_or("", |outside| outside.holder),
+        offline: world.outside.is_none(),
+        forge: world.forge.is_some(),
+        engine: false,
+        urgent: &options.urgent,
+        results: &memory.claims.results,
+    };
+    let questions = rebuild::questions(&mut plan, &rebuilds);
+    let answers = ask::ask(world, &desired, &questions).await;
+    rebuild::decide(&mut plan, &rebuilds, &answers);
+    plan.explain(taken_back);
     let (templates, refused) =
         if options.allow_templates { read::templates(world.repository, &snapshot.config)? } else { (BTreeMap::new(), Vec::new()) };
     let rendered = render::render(View {
@@ -294,18 +337,21 @@ fn untouched(plan: &Plan, rendered: &render::Rendered) -> BTreeSet<String> {
     out
 }
 
-fn outcome(snapshot: &Snapshot, draft: &Draft) -> Outcome {
+fn outcome(world: &World<'_>, snapshot: &Snapshot, draft: &Draft) -> Outcome {
     let mut outcome = Outcome {
         id: draft.plan.id.clone(),
         snapshot: Some(snapshot.clone()),
         status: Status::Converged,
         commit: None,
         changes: draft.difference.changes.clone(),
+        effects: Vec::new(),
+        decisions: draft.plan.decisions.clone(),
         held: draft.plan.held.iter().chain(&draft.difference.held).cloned().collect(),
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
         invalid: false,
-        wake_at: memory::settles_at(&draft.plan),
+        own_claim_at: send::taken_over(world, &draft.plan),
+        wake_at: memory::settles_at(&draft.plan).into_iter().chain(draft.plan.wake_at).min(),
     };
     if outcome.changes.is_empty() && outcome.is_partial() {
         outcome.status = if outcome.held.is_empty() { Status::Partial } else { Status::Held };

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::base::Fault;
 use crate::format::yaml::Limits;
-use crate::format::{images_yaml, settings};
+use crate::format::{freeze_yaml, images_yaml, settings};
 use crate::model::{CommitId, Diagnostic, Place, RepoSettings, Severity, Subject};
 use crate::plan::{Desired, Recorded};
 use crate::ports::{File, Listing, Repository};
 use crate::render::templates;
 
 /// Where settings and entries are.
-const CONFIG: [&str; 3] = ["plimsoll.yaml", "images.yaml", "images.d"];
+const CONFIG: [&str; 4] = ["plimsoll.yaml", "images.yaml", "images.d", freeze_yaml::FILE];
 
 /// Why there is no desired state.
 pub(super) enum Unusable {
@@ -43,10 +43,27 @@ pub(super) fn desired(repository: &dyn Repository, commit: &CommitId) -> Result<
     };
     let mut desired = Desired::new(settings, diagnostics);
     for (path, why) in &listing.refused {
+        if path == freeze_yaml::FILE {
+            desired.freeze = freeze_yaml::everything();
+        }
         desired.refuse(path, why);
     }
     for (path, file) in &listing.files {
         let (limit, one) = match path.as_str() {
+            freeze_yaml::FILE => {
+                match repository.read(&file.blob, Limits::FILE.bytes as u64) {
+                    Ok(bytes) => {
+                        let (freeze, findings) = freeze_yaml::read(&bytes);
+                        desired.freeze = freeze;
+                        desired.diagnostics.extend(findings);
+                    }
+                    Err(fault) => {
+                        desired.freeze = freeze_yaml::everything();
+                        desired.refuse(path, &fault.text);
+                    }
+                }
+                continue;
+            }
             "images.yaml" => (Limits::IMAGES, false),
             path if is_entry_file(path) => (Limits::FILE, true),
             _ => continue,

@@ -137,6 +137,7 @@ impl Loop {
             registry: &self.ports,
             clock: &self.clock,
             progress: &Unseen,
+            outside: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(pass(&world, &self.options, &mut self.memory));
@@ -206,21 +207,26 @@ fn a_commit_is_planned_with_what_is_known() {
     playing.pass();
     playing.pass();
     let steps: [Step; 5] = [
-        ("people edit the README", |playing| playing.commit("README.md", "Ours\n"), "(listing)", ""),
+        ("people edit the README", |playing| playing.commit("README.md", "Ours\n"), "(listing) (listing)", ""),
         (
             "a Dockerfile names a new base",
             |playing| playing.commit("worker/Dockerfile", "FROM quay.example/base:2\n"),
-            "(listing) quay.example/base:2",
+            "(listing) (listing) quay.example/base:2",
             "base-images/base-1 base-images/base-2 images/worker",
         ),
         (
             "an entry gets a new delay",
             |playing| playing.commit("images.d/portal.yaml", &format!("{PORTAL}rebuildDelay: 3d\n")),
-            "(listing)",
+            "(listing) (listing)",
             "base-images/node-22 images/portal",
         ),
-        ("an entry goes", |playing| playing.remove("images.d/postgres.yaml"), "(listing)", "images/postgres"),
-        ("it comes back", |playing| playing.commit("images.d/postgres.yaml", POSTGRES), "(listing) postgres:17", "images/postgres"),
+        ("an entry goes", |playing| playing.remove("images.d/postgres.yaml"), "(listing) (listing)", "images/postgres"),
+        (
+            "it comes back",
+            |playing| playing.commit("images.d/postgres.yaml", POSTGRES),
+            "(listing) (listing) postgres:17",
+            "images/postgres",
+        ),
     ];
     for (what, happens, asked, changed) in steps {
         happens(&playing);

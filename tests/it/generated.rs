@@ -55,6 +55,17 @@ fn command_line() {
 }
 
 #[test]
+fn decisions() {
+    let mut out = String::from(
+        "# Decisions on rebuilds\n\nWhat `explain` and `rebuild` say of a managed image: one closed set; `make bless` writes this page anew.\n\n| Code | Meaning | What would change it |\n|---|---|---|\n",
+    );
+    for code in plimsoll::plan::rebuild::Code::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", code.word(), code.meaning(), code.change());
+    }
+    fresh("docs/reference/explain.md", &out);
+}
+
+#[test]
 fn words_of_inspect() {
     use plimsoll::format::dockerfile::ErrorKind;
     use plimsoll::model::{reference::ReferenceError, tags::Rejection};

@@ -17,7 +17,7 @@ fn image(round: usize) -> [(String, String); 2] {
 }
 
 /// Locks that lie under `directory`, without that of the clean-up git starts by itself after a commit.
-fn locks(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn locks(directory: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![directory.to_owned()];
     while let Some(directory) = open.pop() {

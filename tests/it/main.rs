@@ -43,6 +43,7 @@ mod own_image;
 mod ownership;
 mod pin;
 mod readme;
+mod rebuild_chain;
 mod record_branch;
 mod registry_cache;
 mod registry_faults;

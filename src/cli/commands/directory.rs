@@ -58,7 +58,15 @@ pub(super) fn from_here(directory: &Path) -> String {
 fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> {
     let folder = Folder::open(directory)?;
     let options = Options { allow_templates: context.operator.allow_templates, ..Options::default() };
-    let world = World { repository: &folder, sources: None, forge: None, registry: &Offline, clock: &Standing, progress: &Line::new(true) };
+    let world = World {
+        repository: &folder,
+        sources: None,
+        forge: None,
+        registry: &Offline,
+        clock: &Standing,
+        progress: &Line::new(true),
+        outside: None,
+    };
     runtime()?.block_on(pass::drafted(&world, &options))
 }
 

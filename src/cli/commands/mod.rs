@@ -11,6 +11,7 @@ mod looking;
 mod manual;
 mod pin;
 mod plugin;
+mod rebuild;
 mod rendered;
 mod run;
 mod status;
@@ -47,6 +48,7 @@ pub(super) fn run(cli: Cli) -> u8 {
             run::run(&context, &super::args::RunArgs { once: run.once || more.once, dry_run: run.dry_run || more.dry_run })
         }
         Some(Command::Plan(args)) => run::plan(&context, &args),
+        Some(Command::Rebuild(args)) => rebuild::rebuild(&context, &args),
         Some(Command::Pin(args)) => pin::pin(&context, &args),
         Some(Command::Explain(args)) => explain::explain(&context, &args),
         Some(Command::Graph(args)) => graph::graph(&context, &args),

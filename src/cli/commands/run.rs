@@ -1,5 +1,7 @@
 //! `run` and `plan`: the same pass, with and without its end.
 
+use std::collections::BTreeSet;
+
 use tokio::sync::{Notify, watch};
 
 use super::super::args::{Format, PlanArgs, RunArgs};
@@ -8,7 +10,7 @@ use super::super::{settings, world};
 use super::{Context, runtime};
 use crate::base::{Class, Fault};
 use crate::reconcile::daemon::{self, Rhythm};
-use crate::reconcile::{Intervals, Memory, Options, Outcome, Status, pass};
+use crate::reconcile::{Intervals, Memory, Options, Outcome, Status, World, pass};
 use crate::registry::{self, Stored};
 
 /// The exit code after a second signal: what shells say of a program that Ctrl-C ended.
@@ -16,6 +18,10 @@ const TOLD_TWICE: u8 = 130;
 
 /// How long dropping the pass may take after a second signal.
 const AT_ONCE: std::time::Duration = std::time::Duration::from_millis(200);
+
+/// How many passes may follow the one that was asked for: one records what was sent, one sends what was taken over,
+/// and one records that.
+const FOLLOW_UPS: usize = 3;
 
 /// One pass, or the loop.
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<u8, Fault> {
@@ -42,11 +48,12 @@ pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<u8, Fault> {
     Ok(outcome.plan_code())
 }
 
-fn options(context: &Context, dry_run: bool) -> Options {
+pub(super) fn options(context: &Context, dry_run: bool) -> Options {
     let operator = &context.operator;
     Options {
         only: operator.only.iter().cloned().collect(),
         dry_run,
+        urgent: BTreeSet::new(),
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
         allow_templates: operator.allow_templates,
@@ -70,7 +77,9 @@ async fn intervals(context: &Context) -> Result<Intervals, Fault> {
     Ok(settings::intervals(operator, anonymous))
 }
 
-fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
+/// One pass. What it sent is recorded by a second one, so that a process that ends with it leaves nothing to be
+/// found out by the next.
+pub(super) fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
     runtime()?.block_on(async {
         let owned = world::Owned::open(&context.operator)?;
         let world = owned.world();
@@ -81,9 +90,30 @@ fn one_pass(context: &Context, options: &Options) -> Result<Outcome, Fault> {
                 world.progress.end();
                 Err(Fault::new(Class::Local, "interrupted; nothing was published").hint("run it again: a pass starts from what is on the branch"))
             }
-            outcome = pass(&world, options, &mut memory) => Ok(outcome),
+            outcome = to_the_end(&world, options, &mut memory) => Ok(outcome),
         }
     })
+}
+
+/// A pass, and what follows from it before a process may end: what was sent is recorded, and a claim that was taken
+/// over is followed up after its two minutes, since no other process would before it expires again.
+async fn to_the_end(world: &World<'_>, options: &Options, memory: &mut Memory) -> Outcome {
+    let mut outcome = pass(world, options, memory).await;
+    let after = Options { urgent: BTreeSet::new(), ..options.clone() };
+    let mut waits = outcome.own_claim_at;
+    for _ in 0..FOLLOW_UPS {
+        if options.dry_run || !(memory.has_news() || waits.is_some()) {
+            break;
+        }
+        if let Some(until) = waits.take().filter(|_| !memory.has_news()) {
+            let wait = until.duration_since(world.clock.now());
+            world.clock.sleep(std::time::Duration::try_from(wait).unwrap_or_default()).await;
+        }
+        let next = pass(world, &after, memory).await;
+        tracing::info!(commit = ?next.commit.as_ref().map(crate::model::CommitId::short), "followed up what was claimed and sent");
+        outcome.effects.extend(next.effects);
+    }
+    outcome
 }
 
 fn show(context: &Context, outcome: &Outcome, words: impl Fn(&Context, &Outcome) -> String) {

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::model::{CommitId, Diagnostic};
-use crate::reconcile::{Change, Outcome};
+use crate::plan::rebuild::Decision;
+use crate::reconcile::{Change, Effect, Outcome};
 
 /// The outcome as JSON.
 pub(in super::super) fn outcome(outcome: &Outcome) -> Value {
@@ -16,11 +17,26 @@ pub(in super::super) fn outcome(outcome: &Outcome) -> Value {
         "outcome": outcome.status.word(),
         "commit": outcome.commit.as_ref().map(CommitId::as_str),
         "changes": outcome.changes.iter().map(change).collect::<Vec<_>>(),
-        "effects": [],
+        "effects": outcome.effects.iter().map(effect).collect::<Vec<_>>(),
         "held": outcome.held.iter().map(|held| json!({"what": held.what, "why": held.why, "approve": held.approve})).collect::<Vec<_>>(),
         "unknown": outcome.unknown.iter().map(|unknown| json!({"what": unknown.what, "why": unknown.why.text, "class": unknown.why.class.word(), "hint": unknown.why.hint})).collect::<Vec<_>>(),
         "diagnostics": diagnostics(&outcome.diagnostics),
     })
+}
+
+/// A decision as JSON.
+pub(in super::super) fn decision(decision: &Decision) -> Value {
+    json!({
+        "code": decision.code.word(),
+        "meaning": decision.code.meaning(),
+        "evidence": decision.evidence,
+        "at": decision.at.map(crate::format::state_file::written),
+        "change": decision.code.change(),
+    })
+}
+
+fn effect(effect: &Effect) -> Value {
+    json!({"key": effect.key, "kind": effect.kind, "target": effect.target, "status": effect.status.word(), "reason": effect.reason})
 }
 
 fn change(change: &Change) -> Value {

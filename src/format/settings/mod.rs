@@ -16,8 +16,9 @@ pub(super) use backstage::BackstageSchema;
 pub(super) use kargo::KargoSchema;
 pub(super) use repository::RepositorySchema;
 
-const KEYS: [&str; 6] = ["commit", "approvals", "repository", "kargo", "argocd", "backstage"];
+const KEYS: [&str; 7] = ["commit", "approvals", "repository", "kargo", "argocd", "backstage", "rebuild"];
 const COMMIT_KEYS: [&str; 3] = ["author", "email", "subject"];
+const REBUILD_KEYS: [&str; 1] = ["maxConcurrent"];
 
 /// Reads the settings, or says why they can't be used.
 ///
@@ -59,6 +60,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<(RepoSettings, Vec<Diagnostic>),
     kargo::read(&mut fields, &mut settings.kargo);
     settings.argocd = argocd::read(&mut fields);
     settings.backstage = backstage::read(&mut fields);
+    read_rebuild(&mut fields, &mut settings);
     if fields.failed { Err(out) } else { Ok((settings, out)) }
 }
 
@@ -78,6 +80,20 @@ fn read_commit(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
     fields.failed |= child.failed;
 }
 
+fn read_rebuild(fields: &mut Fields<'_>, settings: &mut RepoSettings) {
+    let Some((map, at)) = fields.map("rebuild") else { return };
+    let mut child = fields.child(at, map);
+    child.unknown_keys(&REBUILD_KEYS);
+    let number = child.parsed("maxConcurrent", "bad-number", |text| match text.parse() {
+        Ok(number @ 1..=1000) => Ok(number),
+        _ => Err("a number from 1 to 1000"),
+    });
+    if let Some(number) = number {
+        settings.rebuild.max_concurrent = number;
+    }
+    fields.failed |= child.failed;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +104,7 @@ mod tests {
         let sorted = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<std::collections::BTreeSet<_>>();
         assert_eq!(schema::keys::<schema::Settings>(), sorted(&KEYS));
         assert_eq!(schema::keys::<schema::Commit>(), sorted(&COMMIT_KEYS));
+        assert_eq!(schema::keys::<schema::Rebuild>(), sorted(&REBUILD_KEYS));
     }
 
     #[test]
@@ -99,6 +116,7 @@ mod tests {
             ("kargo: {interval: 5s}", "bad-duration"),
             ("commit: {author: 'a <b>'}", "bad-text"),
             ("approvals: [x]", "bad-approval"),
+            ("rebuild: {maxConcurrent: 0}", "bad-number"),
             ("kargo: {mode: pull}", "unknown-word"),
             ("kargo: {version: 1.10}", "unquoted-version"),
             ("kargo: {version: '1.8'}", "unknown-word"),

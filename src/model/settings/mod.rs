@@ -32,6 +32,21 @@ pub struct RepoSettings {
     pub argocd: Option<ArgocdSettings>,
     /// What Backstage gets; nothing is rendered for it without this section.
     pub backstage: Option<BackstageSettings>,
+    /// How rebuilds go.
+    pub rebuild: RebuildSettings,
+}
+
+/// How rebuilds go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RebuildSettings {
+    /// How many may be on their way at once.
+    pub max_concurrent: u32,
+}
+
+impl Default for RebuildSettings {
+    fn default() -> Self {
+        Self { max_concurrent: 10 }
+    }
 }
 
 impl Default for RepoSettings {
@@ -45,6 +60,7 @@ impl Default for RepoSettings {
             kargo: KargoSettings::default(),
             argocd: None,
             backstage: None,
+            rebuild: RebuildSettings::default(),
         }
     }
 }

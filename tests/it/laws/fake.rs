@@ -16,6 +16,8 @@ pub type Tree = BTreeMap<String, Vec<u8>>;
 #[derive(Default)]
 pub struct FakeRepository {
     pub history: Mutex<Vec<Tree>>,
+    /// Commits that were published, by number.
+    pub published: Mutex<Vec<usize>>,
     /// Trees that somebody else commits, one before each publish, until none is left.
     pub rivals: Mutex<Vec<(String, Vec<u8>)>>,
     blobs: Mutex<BTreeMap<BlobId, Vec<u8>>>,
@@ -50,7 +52,9 @@ impl FakeRepository {
 impl Repository for FakeRepository {
     fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
         let head = commit_id(self.commits() - 1);
-        Box::pin(async move { Ok(Snapshot { config: head.clone(), record: Some(head), rewritten: false }) })
+        let last = self.commits() - 1;
+        let ours = self.published.lock().unwrap().last().copied().filter(|ours| *ours != last).map(commit_id);
+        Box::pin(async move { Ok(Snapshot { config: head.clone(), record: Some(head), rewritten: false, ours }) })
     }
 
     fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
@@ -98,6 +102,7 @@ impl Repository for FakeRepository {
                     };
                 }
             });
+            self.published.lock().unwrap().push(self.commits() - 1);
             Ok(Publication::Published(commit_id(self.commits() - 1)))
         })
     }

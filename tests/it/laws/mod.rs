@@ -1,6 +1,8 @@
 //! The laws of the design, each a property over random worlds.
 
 pub mod fake;
+mod lifecycle;
+mod rebuilds;
 pub mod worlds;
 
 use std::collections::BTreeSet;
@@ -240,7 +242,7 @@ fn a_move_is_told_once() {
     case.apply(&Step::Push { base: 0, digest: 9 });
     let outcome = case.pass();
     let told: Vec<(&str, &str)> = outcome.changes.iter().map(|change| (change.path.as_str(), change.reason.code)).collect();
-    assert_eq!(told, [("state/base-images/base0-1.0.yaml", "digest-moved")]);
+    assert_eq!(told, [("state/base-images/base0-1.0.yaml", "digest-moved"), ("state/images/image0.yaml", "base-moved")]);
     let state = String::from_utf8(case.record()["state/base-images/base0-1.0.yaml"].clone()).unwrap();
     for expected in [
         format!("currentDigest: {}", digest(9)),

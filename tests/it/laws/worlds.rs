@@ -142,6 +142,7 @@ impl Case {
             registry: &self.registry,
             clock: &self.clock,
             progress: &Unseen,
+            outside: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(pass(&world, options, memory))

@@ -112,13 +112,23 @@ impl RealRegistry {
 
     /// Puts an image that is different for each `content`, and answers its digest.
     pub(crate) fn push(&self, repository: &str, tag: &str, content: &str) -> String {
-        let blob = b"{}".to_vec();
+        self.push_configured(repository, tag, content, b"{}")
+    }
+
+    /// Puts an image whose configuration names these layers, each different for its own text.
+    pub(crate) fn push_layers(&self, repository: &str, tag: &str, layers: &[String]) -> String {
+        let ids: Vec<String> = layers.iter().map(|layer| hash(layer.as_bytes())).collect();
+        let config = json!({ "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": ids } });
+        self.push_configured(repository, tag, &layers.join(" "), config.to_string().as_bytes())
+    }
+
+    fn push_configured(&self, repository: &str, tag: &str, content: &str, blob: &[u8]) -> String {
         let (_, location) = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), "text/plain", &[], repository);
         let place = location.split_once(&self.host()).map_or(location.as_str(), |(_, path)| path);
         let mark = if place.contains('?') { '&' } else { '?' };
-        let (status, _) = self.send("PUT", &format!("{place}{mark}digest={}", hash(&blob)), "application/octet-stream", &blob, repository);
+        let (status, _) = self.send("PUT", &format!("{place}{mark}digest={}", hash(blob)), "application/octet-stream", blob, repository);
         assert_eq!(status, 201);
-        let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": hash(&blob), "size": blob.len() });
+        let config = json!({ "mediaType": "application/vnd.oci.image.config.v1+json", "digest": hash(blob), "size": blob.len() });
         let manifest =
             json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": config, "layers": [], "annotations": { "content": content } });
         self.put(repository, tag, IMAGE, &manifest.to_string())
