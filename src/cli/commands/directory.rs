@@ -125,11 +125,13 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
 
 /// Rendered documents as values.
 fn items(documents: &[&str]) -> Result<Vec<serde_json::Value>, Fault> {
-    let read = |body: &&str| {
-        serde_saphyr::from_str(body)
-            .map_err(|error| Fault::new(Class::Internal, format!("a rendered document can't be read back: {error}")))
-    };
-    documents.iter().map(read).collect()
+    let mut out = Vec::new();
+    for body in documents {
+        let read: Vec<serde_json::Value> = serde_saphyr::from_multiple(body)
+            .map_err(|error| Fault::new(Class::Internal, format!("a rendered document can't be read back: {error}")))?;
+        out.extend(read);
+    }
+    Ok(out)
 }
 
 /// Prints or writes JSON Schemas.

@@ -24,6 +24,8 @@ fn each_mistake_has_a_cause_and_a_next_step() {
         (&["plan", "--jobs", "0"], 64),
         (&["plan", "--offlin"], 64),
         (&["pin", "nobody"], 1),
+        (&["rebuild"], 64),
+        (&["rebuild", "nobody", "--now"], 1),
         (&["pin", "--write", "--pull-request"], 64),
         (&["inspect", "dockerfile", "nowhere"], 1),
         (&["inspect", "dockerfile", "images.yaml"], 3),

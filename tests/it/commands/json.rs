@@ -18,6 +18,7 @@ fn each_command_prints_json() {
         ("graph", &["graph"], 0),
         ("graph-impact", &["graph", "--impact", "node-22-bookworm-slim"], 0),
         ("pin", &["pin"], 2),
+        ("rebuild", &["rebuild", "portal"], 0),
         ("inspect-dockerfile", &["inspect", "dockerfile", "apps/worker/Dockerfile"], 0),
         ("inspect-ref", &["inspect", "ref", "node:22", "Node:22"], 0),
         ("inspect-tags", &["inspect", "tags", "--from", "../tags.json"], 0),
