@@ -23,6 +23,8 @@ fn each_mistake_has_a_cause_and_a_next_step() {
         (&["plan", "-o", "sarif"], 64),
         (&["plan", "--jobs", "0"], 64),
         (&["plan", "--offlin"], 64),
+        (&["rebuild"], 64),
+        (&["rebuild", "nobody"], 1),
         (&["explain"], 64),
         (&["explain", "nobody"], 1),
         (&["explain", "../../etc/passwd"], 1),

@@ -13,6 +13,7 @@ fn each_command_prints_json() {
         ("status", &["status"], 0),
         ("explain", &["explain", "worker"], 0),
         ("explain-base", &["explain", "node-22-bookworm-slim"], 0),
+        ("rebuild", &["rebuild", "worker"], 0),
         ("graph", &["graph"], 0),
         ("graph-impact", &["graph", "--impact", "node-22-bookworm-slim"], 0),
         ("doctor", &["doctor"], 0),

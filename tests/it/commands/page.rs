@@ -25,6 +25,7 @@ const EXAMPLES: &[Example] = &[
     ("run", &["--once"], 0, 99, Before::Nothing),
     ("run", &["--once"], 0, 99, Before::Moves),
     ("status", &[], 0, 99, Before::Nothing),
+    ("rebuild", &["portal"], 0, 99, Before::Nothing),
     ("explain", &["portal"], 0, 99, Before::Nothing),
     ("explain", &["node-22-bookworm-slim"], 0, 99, Before::Nothing),
     ("graph", &[], 0, 99, Before::Nothing),
