@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench plan` prints CPU milliseconds; `cargo bench --bench plan -- 1000` takes another size.
 
-#![allow(clippy::print_stdout, clippy::expect_used, missing_docs, reason = "a bench prints, and fails by panicking")]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::format_collect,
+    missing_docs,
+    reason = "a bench prints, and fails by panicking"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -28,7 +34,7 @@ fn base(number: usize) -> ImageReference {
 /// Images in tens: the first on a base image, the others on one another or on bases.
 fn on(number: usize) -> Vec<ImageReference> {
     let mut out = vec![base(number % BASES)];
-    if number % 10 > 0 {
+    if !number.is_multiple_of(10) {
         out.push(ImageReference::parse(&format!("reg.example/acme/image{}:latest", number - 1)).expect("a reference"));
     }
     out
@@ -87,14 +93,14 @@ fn main() {
     let dockerfiles: BTreeMap<_, _> = desired
         .entries
         .keys()
-        .enumerate()
-        .map(|(_, name)| {
+        .map(|name| {
             let number = name.as_str().trim_start_matches("image").parse().expect("a number");
             (name.clone(), Observation::Known(DockerfileFact::Bases(on(number))))
         })
         .collect();
     let digests = |round: usize| {
-        let of_bases = (0..BASES).map(move |number| (base(number), digest(if number % 10 == 0 { number + round * 1000 } else { number })));
+        let of_bases =
+            (0..BASES).map(move |number| (base(number), digest(if number.is_multiple_of(10) { number + round * 1000 } else { number })));
         let of_images = (0..size).map(|number| {
             (ImageReference::parse(&format!("reg.example/acme/image{number}:latest")).expect("a reference"), digest(1_000_000 + number))
         });

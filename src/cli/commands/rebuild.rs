@@ -8,7 +8,7 @@ use super::super::output::{self, document, text};
 use super::{Context, run};
 use crate::base::{Class, Fault};
 use crate::model::ImageName;
-use crate::reconcile::{Options, Outcome};
+use crate::reconcile::{Options, Outcome, Status};
 
 /// Runs the pass and says what was decided.
 pub(super) fn rebuild(context: &Context, args: &RebuildArgs) -> Result<u8, Fault> {
@@ -21,7 +21,9 @@ pub(super) fn rebuild(context: &Context, args: &RebuildArgs) -> Result<u8, Fault
     match context.operator.output {
         Format::Text => {
             text::trouble(&outcome, context.err);
-            output::print(&words(&outcome, &image));
+            if outcome.status != Status::Failed {
+                output::print(&words(&outcome, &image));
+            }
         }
         format => {
             let mut document = document::outcome(&outcome);

@@ -75,13 +75,16 @@ pub(super) fn take(plan: &Plan, input: &Input<'_>, answers: &Answers, state: &mu
         Some(Observation::Known(inside)) if inside.digest != current => return Look::None,
         Some(Observation::Known(inside)) => targets.iter().map(|base| proof::find(inside, base)).collect(),
     };
+    let mut is_older = false;
     for (base, finding) in targets.iter().zip(&findings) {
         if let Finding::Proven(digest) = finding {
+            is_older |= state.rebuild.as_ref().and_then(|rebuild| rebuild.to.get(&base.name)).is_some_and(|to| is_before(base, digest, to));
             state.built_from.insert(base.name.clone(), digest.clone());
             state.unbuilt.remove(&base.name);
         }
     }
-    let verdict = if findings.contains(&Finding::NotProven) {
+    // Somebody built it from a base that is newer than before, and older than the one a rebuild is for.
+    let verdict = if findings.contains(&Finding::NotProven) || is_older {
         Verdict::NotProven
     } else if findings.contains(&Finding::Unknown) {
         Verdict::Unknown
@@ -91,6 +94,12 @@ pub(super) fn take(plan: &Plan, input: &Input<'_>, answers: &Answers, state: &mu
     };
     state.examined = Some(Examined { digest: current, against: against(&targets), verdict });
     if verdict == Verdict::NotProven { Look::NotProven } else { Look::Unknown }
+}
+
+/// Whether a digest of a base came before another one.
+fn is_before(base: &BaseQuestion, digest: &Digest, other: &Digest) -> bool {
+    let age = |digest: &Digest| base.wanted.iter().position(|wanted| wanted == digest);
+    age(digest) > age(other)
 }
 
 /// Whether a fault says that there is nothing to be learned, rather than that nothing was learned.

@@ -114,11 +114,14 @@ fn check(seed: u64, world: &Simulation) {
     }
 }
 
+/// Worlds that once went wrong: a failed attempt whose image somebody built from an older digest meanwhile.
+const MET: [u64; 1] = [260];
+
 fn worlds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     match number("PLIMSOLL_SEED") {
         Some(seed) => vec![seed],
-        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(30, 20_000) as u64)).collect(),
+        None => (0..number("PLIMSOLL_WORLDS").unwrap_or(crate::support::processes::rounds(30, 20_000) as u64)).chain(MET).collect(),
     }
 }
 

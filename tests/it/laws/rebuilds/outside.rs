@@ -143,7 +143,7 @@ impl Outside {
         let mut labels = BTreeMap::new();
         if let Some(last) = plan.on.last() {
             let Some(digest) = self.tags.get(&reference(last)).cloned() else { return };
-            layers = self.images[&digest].layers.clone();
+            layers.clone_from(&self.images[&digest].layers);
             if plan.labels {
                 labels.insert("org.opencontainers.image.base.digest".to_owned(), digest.to_string());
                 labels.insert("org.opencontainers.image.base.name".to_owned(), reference(last));

@@ -41,7 +41,7 @@ impl Simulation {
             tags: BTreeMap::new(),
             images: BTreeMap::new(),
             platforms: BTreeMap::new(),
-            dead: Default::default(),
+            dead: std::collections::BTreeSet::default(),
             runs: Vec::new(),
             serial: 0,
         };

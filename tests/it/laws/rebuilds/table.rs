@@ -151,7 +151,7 @@ const ROWS: &[Row] = &[
             world.passes();
             world.with(|outside| {
                 let old = outside.images[&digest_of("b0 1")].layers.clone();
-                outside.push("m0", old, Default::default());
+                outside.push("m0", old, std::collections::BTreeMap::default());
                 outside.runs.last_mut().unwrap().visible_at = outside.now + SignedDuration::from_hours(1);
                 outside.faults = Faults { read: 0, ..Faults::default() };
             });
@@ -171,7 +171,7 @@ const ROWS: &[Row] = &[
             end(&world, false);
             world.with(|outside| {
                 let old = outside.images[&digest_of("b0 1")].layers.clone();
-                outside.push("m0", old, Default::default());
+                outside.push("m0", old, std::collections::BTreeMap::default());
             });
             (world, 0)
         },
