@@ -1,5 +1,7 @@
 //! What there is to say of one image: a closed set of facts, each with its evidence. Pure, like the plan it reads.
 
+mod rebuilds;
+
 use jiff::Timestamp;
 
 use super::desired::Desired;
@@ -14,6 +16,8 @@ use crate::model::{
     Diagnostic, Entry, EntryKind, ImageGraph, ImageName, ImageReference, ImageState, Kind, Provider, Severity, Strategy, Subject,
 };
 
+pub use rebuilds::decision;
+
 /// What a fact answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Topic {
@@ -23,13 +27,15 @@ pub enum Topic {
     Why,
     /// What happens next, and what would change that.
     Next,
+    /// What is decided on its rebuild, or on those of the images that build on it.
+    Rebuild,
     /// What could not be learned.
     Unknown,
 }
 
 impl Topic {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Self; 4] = [Self::State, Self::Why, Self::Next, Self::Unknown];
+    pub const ALL: [Self; 5] = [Self::State, Self::Why, Self::Next, Self::Rebuild, Self::Unknown];
 
     /// The word in text and JSON.
     pub fn word(self) -> &'static str {
@@ -37,6 +43,7 @@ impl Topic {
             Self::State => "state",
             Self::Why => "why",
             Self::Next => "next",
+            Self::Rebuild => "rebuild",
             Self::Unknown => "unknown",
         }
     }
@@ -109,6 +116,11 @@ facts! {
     Next eligible = "eligible", "From when on it may follow the last move of a base image.";
     Next no_rebuild = "no-rebuild", "Its entry says that a moved base image does not rebuild it.";
     Next followers = "followers", "From when on images here may follow its last move.";
+    Rebuild evidence = "evidence", "The facts that the decision rests on.";
+    Rebuild changed_by = "changed-by", "What would change the decision.";
+    Rebuild on_record = "on-record", "How far its rebuild is by the record, and since when.";
+    Rebuild unbuilt = "unbuilt", "A base that moved since it was built, and since when there is content that it lacks.";
+    Rebuild waits = "waits", "An image here that its last moves are not built into yet, and from when on it may be rebuilt.";
     Unknown unknown = "unknown", "What was asked and not answered, and why.";
     Unknown not_asked = "not-asked", "What was not asked, by choice.";
 }
@@ -179,9 +191,13 @@ pub fn explain(input: &Input<'_>, subject: &Subject) -> Vec<Fact> {
     let mut facts = Vec::new();
     next(&mut facts, input, subject);
     match subject.kind {
-        Kind::Image => image(&mut facts, input, &subject.name),
+        Kind::Image => {
+            image(&mut facts, input, &subject.name);
+            rebuilds::of_image(&mut facts, input, subject);
+        }
         Kind::BaseImage => base_image(&mut facts, input, &subject.name),
     }
+    rebuilds::waiting(&mut facts, input, &subject.name);
     if input.recorded.unreadable.contains(subject) {
         facts.push(Fact::unreadable_state(format!("{} can't be read, so nothing of it is changed", subject.state_path())));
     }
@@ -240,7 +256,7 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
         }));
     }
     used_by(facts, input, name);
-    eligible(facts, input, name, entry, state);
+    eligible(facts, input, entry, state);
 }
 
 fn base_image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
@@ -298,17 +314,15 @@ fn ledger(facts: &mut Vec<Fact>, ledger: &Ledger, managed: bool) {
 }
 
 /// From when on the image may follow moves of its base images. The dates are those of the bases' states.
-fn eligible(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName, entry: Option<&Entry>, state: &ImageState) {
+fn eligible(facts: &mut Vec<Fact>, input: &Input<'_>, entry: Option<&Entry>, state: &ImageState) {
     let Some(build) = entry.and_then(Entry::build) else { return };
     if !build.auto_rebuild {
         facts.push(Fact::no_rebuild("autoRebuild is off: a moved base image does not rebuild it"));
         return;
     }
     for base_name in state.base_images.iter().filter_map(|base| ImageName::parse(base).ok()) {
-        let Some(state) = base(input, &base_name) else { continue };
-        let at = state.eligible_at.get(name.as_str()).or_else(|| state.eligible_at.get("default")).copied().flatten();
-        if let Some(at) = at {
-            let text = format!("it may follow the last move of {base_name}, {} after it", build.rebuild_delay);
+        if let Some(at) = base(input, &base_name).and_then(|base| rebuilds::follows_at(base, build, state)) {
+            let text = format!("it may follow the last move of {base_name}, {} after it at the latest", build.rebuild_delay);
             facts.push(Fact::eligible(text).at(Some(at)));
         }
     }

@@ -37,7 +37,7 @@ pub async fn run(
     let mut memory = Memory::default();
     let mut failures = 0u32;
     while !*stop.borrow() {
-        {
+        let sent = {
             let running = pass(world, options, &mut memory);
             tokio::pin!(running);
             let outcome = tokio::select! {
@@ -51,8 +51,11 @@ pub async fn run(
             };
             failures = if outcome.status == Status::Failed { failures.saturating_add(1) } else { 0 };
             report(&outcome);
-        }
-        let wait = wait(rhythm.interval, failures);
+            outcome.effects.iter().any(|effect| !effect.status.is_failure())
+        };
+        // What was sent is recorded by the next pass: the sooner, the less there is for another to find out. What was
+        // not taken waits its turn, else it would be tried again without a pause.
+        let wait = if sent && memory.has_news() { SETTLE } else { wait(rhythm.interval, failures) };
         tracing::debug!(seconds = wait.as_secs_f32(), failures, "waiting");
         tokio::select! {
             () = tokio::time::sleep(wait) => {}

@@ -95,7 +95,7 @@ fn commands_by_example() {
 #[test]
 fn facts() {
     let mut out = String::from(
-        "# Facts\n\nWhat `plimsoll explain` says of an image, as `code` in JSON; `make bless` writes this page anew.\n\n| Topic | Code | Meaning |\n|---|---|---|\n",
+        "# Facts\n\nWhat `plimsoll explain` says of an image, as `code` in JSON; `make bless` writes this page anew. Topic `rebuild` has\nthe decisions of [explain.md](explain.md) as codes too.\n\n| Topic | Code | Meaning |\n|---|---|---|\n",
     );
     for (topic, code, meaning) in Fact::ALL {
         let _ = writeln!(out, "| {} | `{code}` | {meaning} |", topic.word());

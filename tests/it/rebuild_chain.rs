@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::github::{FakeGithub, TOKEN};
 use crate::support::parts::are_there;
-use crate::support::processes::{Session, rounds};
+use crate::support::processes::{Session, rounds, within};
 use crate::support::program::Plimsoll;
 use crate::support::registry::{Access, PARTS, RealRegistry, USER};
 use crate::support::remote::Remote;
@@ -202,6 +202,82 @@ fn an_urgent_rebuild_skips_the_delay_and_nothing_else() {
     world.wait(5);
     world.pass();
     assert!(!world.state("a").contains("\nrebuild:"));
+}
+
+/// (fact, day) of the facts on rebuilds.
+fn explained(world: &World, image: &str, more: &[&str]) -> (Value, Vec<String>) {
+    let (api, url) = (world.github.api(), world.remote.url());
+    let arguments = [&["--repo", url.as_str(), "--github-api", api.as_str(), "-o", "json", "explain", image], more].concat();
+    let document = world.plimsoll.run(&arguments).expect(0).json();
+    let facts = document["facts"].as_array().unwrap().iter().filter(|fact| fact["topic"] == "rebuild");
+    let days = |at: &Value| {
+        at.as_str().map_or_else(String::new, |at| {
+            let ago = world.now.duration_since(at.parse().unwrap());
+            format!(" {:+}", -(ago.as_secs() + 43_200).div_euclid(86_400))
+        })
+    };
+    let told = facts.map(|fact| format!("{}{}", fact["code"].as_str().unwrap(), days(&fact["at"]))).collect();
+    (document["decision"].clone(), told)
+}
+
+#[test]
+fn explain_tells_each_step_of_a_rebuild_and_takes_none() {
+    if !are_there(&PARTS) {
+        return;
+    }
+    let images = &IMAGES[..2];
+    let mut world = World::new(images);
+    world.pass();
+    let base = world.remote.file("main", "state/images/a.yaml").unwrap();
+    let base = base.lines().skip_while(|line| !line.starts_with("baseImages")).nth(1).unwrap().trim_start_matches("- ").trim().to_owned();
+    world.push_base();
+    world.wait(1440);
+    world.pass();
+    let commits = world.remote.commits("main");
+    let (decision, told) = explained(&world, "a", &[]);
+    assert_eq!(told, ["waiting +7", "evidence", "changed-by", "unbuilt +0"]);
+    assert_eq!(decision["change"], "The date, or `plimsoll rebuild IMAGE --now`.");
+    assert_eq!(explained(&world, &base, &[]), (Value::Null, vec!["waits +7".to_owned()]));
+    world.wait(8 * 1440);
+    // It is due: who asks is told that the next pass begins, and what waits for it that it follows.
+    let (decision, told) = explained(&world, "a", &[]);
+    assert_eq!(told, ["claimed", "evidence", "changed-by", "unbuilt -8"]);
+    assert!(decision["evidence"].as_str().unwrap().starts_with("it is due: the next pass claims it, attempt 1, for "), "{decision}");
+    // Nobody asked: what is recorded is told, and the date that has passed.
+    let (decision, told) = explained(&world, "a", &["--offline"]);
+    assert_eq!(told, ["unknown", "evidence", "changed-by", "unbuilt -8"]);
+    assert_eq!(decision["evidence"], "nobody was asked: offline");
+    assert_eq!(explained(&world, &base, &["--offline"]).1, ["waits -1"]);
+    assert_eq!((world.remote.commits("main"), world.github.runs().len()), (commits, 0), "it only looks");
+
+    world.pass();
+    let (decision, told) = explained(&world, "a", &[]);
+    assert_eq!((decision["code"].as_str(), told[3].as_str()), (Some("sent"), "on-record +0"), "{told:?}");
+    world.carry_out(images);
+    world.wait(5);
+    world.pass();
+    assert_eq!(explained(&world, "a", &[]).0["code"], "up-to-date");
+    assert_eq!(explained(&world, &base, &[]).1, Vec::<String>::new());
+}
+
+#[test]
+fn the_loop_records_at_once_what_it_sent() {
+    if !are_there(&PARTS) {
+        return;
+    }
+    let mut world = World::new(&IMAGES[..1]);
+    world.pass();
+    world.push_base();
+    world.wait(60);
+    world.pass();
+    world.wait(7 * 1440);
+    // An escaped address is not watched: nothing but the interval, an hour, and what was sent can begin a pass.
+    let (api, url) = (world.github.api(), world.remote.url().replace("config.git", "%63onfig.git"));
+    let command = world.plimsoll.command(&["run", "--repo", &url, "--github-api", &api, "--interval", "1h"]);
+    let session = Session::start(&command);
+    assert!(within(Duration::from_secs(20), || world.state("a").contains("status: sent")), "{}", world.state("a"));
+    drop(session);
+    assert_eq!(world.github.runs().len(), 1);
 }
 
 #[test]

@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::super::args::{ExplainArgs, Format};
 use super::super::output;
+use super::super::output::document::decision;
 use super::super::output::style::{Style, printable};
 use super::super::world::Owned;
 use super::{Context, looking};
 use crate::base::{Class, Fault, fault};
 use crate::format::state_file::written;
-use crate::model::{Digest, ImageGraph, ImageReference, Kind, Subject};
+use crate::model::{Digest, ImageGraph, ImageName, ImageReference, Kind, Subject};
 use crate::plan::explain::{self, Fact, Input, Topic};
+use crate::plan::rebuild::Decision;
 use crate::ports::{Answer, Registry};
 use crate::reconcile::{Drafted, Options, World, pass};
 use crate::registry::Offline;
@@ -32,7 +34,10 @@ pub(super) fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Fault
     let drafted = if context.operator.offline { drafted } else { asked(&owned, drafted, &graph, &subject)? };
     let facts = explain::explain(&input(&drafted, &graph), &subject);
     match context.operator.output {
-        Format::Json | Format::Yaml => output::structured(&document(&subject, &facts), context.operator.output),
+        Format::Json | Format::Yaml => {
+            let decided = explain::decision(&input(&drafted, &graph), &subject);
+            output::structured(&document(&subject, decided.as_ref(), &facts), context.operator.output);
+        }
         _ => output::print(&words(&subject, &facts, context.out)),
     }
     Ok(0)
@@ -55,14 +60,29 @@ fn asked(owned: &Owned, drafted: Drafted, graph: &ImageGraph, subject: &Subject)
     let reference = explain::reference(&input(&drafted, graph), subject);
     let one = One { registry: owned.world().registry, image: reference.as_ref() };
     let (world, only) = match (subject.kind, &reference) {
-        (Kind::Image, _) if enrolled => (owned.world(), BTreeSet::from([subject.name.clone()])),
-        (Kind::BaseImage, Some(_)) => (World { sources: None, registry: &one, ..owned.world() }, BTreeSet::new()),
+        (Kind::Image, _) if enrolled => (owned.world(), with_open_bases(&drafted, graph, &subject.name)),
+        (Kind::BaseImage, Some(_)) => (World { registry: &one, ..owned.unasked() }, BTreeSet::new()),
         // Nobody could say more of what is only recorded.
         _ => return Ok(drafted),
     };
     let asked = looking::until_interrupted(pass::drafted(&world, &Options { only, ..Options::default() }));
     world.progress.end();
     asked
+}
+
+/// The image, and those that it builds on, one on another, whose own rebuild is open: it may have to wait for them.
+fn with_open_bases(drafted: &Drafted, graph: &ImageGraph, image: &ImageName) -> BTreeSet<ImageName> {
+    let mut out = BTreeSet::from([image.clone()]);
+    let mut next = vec![image.clone()];
+    while let Some(image) = next.pop() {
+        for base in graph.bases(&image).filter_map(|base| ImageName::parse(base).ok()) {
+            let state = drafted.plan.images.get(&base).filter(|_| drafted.desired.entries.contains_key(&base));
+            if state.is_some_and(|state| !state.unbuilt.is_empty() || state.rebuild.is_some()) && out.insert(base.clone()) {
+                next.push(base);
+            }
+        }
+    }
+    out
 }
 
 /// A registry that is asked for one image alone.
@@ -77,12 +97,12 @@ impl Registry for One<'_> {
     }
 }
 
-fn document(subject: &Subject, facts: &[Fact]) -> Value {
+fn document(subject: &Subject, decided: Option<&Decision>, facts: &[Fact]) -> Value {
     let facts: Vec<Value> = facts
         .iter()
         .map(|fact| json!({"topic": fact.topic.word(), "code": fact.code, "text": fact.text, "at": fact.at.map(written)}))
         .collect();
-    json!({"name": subject.name.as_str(), "kind": kind(subject), "facts": facts})
+    json!({"name": subject.name.as_str(), "kind": kind(subject), "decision": decided.map(decision), "facts": facts})
 }
 
 fn kind(subject: &Subject) -> &'static str {

@@ -9,7 +9,7 @@ use crate::plan::explain::{self, Input};
 
 /// Draws the graph, or what one image's move reaches.
 pub(super) fn graph(context: &Context, args: &GraphArgs) -> Result<u8, Fault> {
-    let (_, drafted) = looking::read(context)?;
+    let (owned, drafted) = looking::read(context)?;
     if let Some(code) = looking::refused(context, &drafted) {
         return Ok(code);
     }
@@ -28,7 +28,8 @@ pub(super) fn graph(context: &Context, args: &GraphArgs) -> Result<u8, Fault> {
             Fault::new(Class::Config, format!("no image `{}` is enrolled or built on", fault::foreign(wanted)))
                 .hint("`plimsoll status` lists the names")
         })?;
-        drawn = drawn.impact(&graph, subject.name.as_str());
+        let (name, now) = (subject.name.as_str(), owned.world().clock.now());
+        drawn = drawn.impact(&graph, name).dated(&graph, name, &drafted, now);
     }
     match context.operator.output {
         Format::Dot => output::print(&drawing::dot(&drawn)),

@@ -119,7 +119,7 @@ impl Scene {
         }
         for (pattern, instead) in [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-31T12:00:00Z"),
-            (r"(moved|seen) \d{4}-\d\d-\d\d", "$1 2026-01-31"),
+            (r"(moved|seen|due) \d{4}-\d\d-\d\d", "$1 2026-01-31"),
             (r"\b[0-9a-f]{32}\b", "00000000000000000000000000000000"),
             (r"\b\d min ago", "just now"),
             (r"127\.0\.0\.1:\d+", "registry.example"),

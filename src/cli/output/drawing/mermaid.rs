@@ -39,6 +39,6 @@ fn shape(node: &Node) -> String {
 /// Text in a quoted label. Names have no such characters; recorded ones may be anybody's.
 fn text(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_ascii_alphanumeric() || " .-_/:".contains(c) { c.to_string() } else { format!("#{};", u32::from(c)) })
+        .map(|c| if c.is_ascii_alphanumeric() || " .,-_/:".contains(c) { c.to_string() } else { format!("#{};", u32::from(c)) })
         .collect()
 }

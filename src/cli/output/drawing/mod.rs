@@ -6,11 +6,12 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::format::state_file::written;
 use crate::model::ledger::Ledger;
-use crate::model::{ImageGraph, ImageName};
+use crate::model::{Entry, ImageGraph, ImageName};
 use crate::reconcile::Drafted;
 
 pub(in super::super) use dot::dot;
@@ -50,16 +51,19 @@ pub(in super::super) struct Node {
     moved: Option<String>,
     /// The wave in which a move of the image that was asked for rebuilds it, from 1.
     wave: Option<usize>,
+    /// From when on it would be rebuilt if that image moved now.
+    due: Option<Timestamp>,
 }
 
 impl Node {
     /// How fresh it is, in a few words.
     fn freshness(&self) -> String {
         let day = |time: &str| time.get(..10).unwrap_or(time).to_owned();
+        let due = self.due.map_or_else(String::new, |due| format!(", due {}", day(&written(due))));
         match (&self.moved, &self.first_seen) {
-            (Some(moved), _) => format!("moved {}", day(moved)),
-            (None, Some(seen)) => format!("seen {}", day(seen)),
-            (None, None) => "no digest yet".to_owned(),
+            (Some(moved), _) => format!("moved {}{due}", day(moved)),
+            (None, Some(seen)) => format!("seen {}{due}", day(seen)),
+            (None, None) => format!("no digest yet{due}"),
         }
     }
 }
@@ -116,6 +120,25 @@ impl Drawing {
         self
     }
 
+    /// The same with the date from which each image would be rebuilt if `name` moved at `now`: its delay after that,
+    /// and not before the first of its bases that bring the move. An image that no move rebuilds, or that
+    /// is pinned, brings none.
+    pub(in super::super) fn dated(mut self, graph: &ImageGraph, name: &str, drafted: &Drafted, now: Timestamp) -> Self {
+        let mut dates = BTreeMap::from([(name.to_owned(), now)]);
+        for image in self.waves.iter().flatten().flatten() {
+            let build = drafted.desired.entries.get(image).and_then(Entry::build).filter(|build| build.auto_rebuild);
+            let pinned = |base: &&str| drafted.plan.images.get(image).is_some_and(|state| state.pinned.iter().any(|pin| pin == base));
+            let delayed = build.and_then(|build| now.checked_add(SignedDuration::try_from(build.rebuild_delay.duration()).ok()?).ok());
+            let brought = graph.bases(image).filter(|base| !pinned(base)).filter_map(|base| dates.get(base)).min();
+            let Some(due) = delayed.zip(brought).map(|(delayed, brought)| delayed.max(*brought)) else { continue };
+            dates.insert(image.to_string(), due);
+            if let Some(node) = self.nodes.get_mut(image.as_str()) {
+                node.due = Some(due);
+            }
+        }
+        self
+    }
+
     /// The column of each node: one more than its latest base, as far as that has an end.
     fn columns(&self) -> BTreeMap<&str, usize> {
         let mut bases: BTreeMap<&str, usize> = self.nodes.keys().map(|name| (name.as_str(), 0)).collect();
@@ -167,6 +190,7 @@ impl Drawing {
                     "firstSeen": node.first_seen,
                     "lastMoved": node.moved,
                     "wave": node.wave,
+                    "due": node.due.map(written),
                 })
             })
             .collect();
@@ -184,7 +208,7 @@ impl Drawing {
 fn node(name: &str, sort: Sort, reference: String, ledger: Option<&Ledger>) -> Node {
     let first_seen = ledger.and_then(|ledger| ledger.history.first()).map(|tenure| written(tenure.seen_at));
     let moved = ledger.and_then(Ledger::moved_at).map(written);
-    Node { name: name.to_owned(), sort, reference, first_seen, moved, wave: None }
+    Node { name: name.to_owned(), sort, reference, first_seen, moved, wave: None, due: None }
 }
 
 #[cfg(test)]

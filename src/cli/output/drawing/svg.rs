@@ -12,6 +12,8 @@ const GAP: usize = 90;
 const MARGIN: usize = 20;
 /// Width of a character of the label's font, about.
 const CHARACTER: usize = 7;
+/// The same of the small line's.
+const SMALL_CHARACTER: usize = 6;
 const NARROWEST_BOX: usize = 110;
 
 /// How often the order in the columns is bettered.
@@ -59,18 +61,23 @@ fn drawn(node: &Node, spot: Spot) -> String {
         Sort::External => ("#f3eefb", "#7a52b3", 12),
         Sort::Base => ("#eef6ee", "#3f8f4f", 20),
     };
-    let wave = node.wave.map_or_else(String::new, |wave| format!(" · wave {wave}"));
     let middle = x + width / 2;
     format!(
         "<g><title>{}</title><rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"{radius}\" fill=\"{fill}\" stroke=\"{stroke}\"/>\
          <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\">{}</text>\
-         <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\" font-size=\"10\" fill=\"#5b6472\">{}{wave}</text></g>\n",
+         <text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\" font-size=\"10\" fill=\"#5b6472\">{}</text></g>\n",
         escaped(&node.reference),
         y + 17,
         escaped(&node.name),
         y + 32,
-        escaped(&node.freshness()),
+        escaped(&small_line(node)),
     )
+}
+
+/// What stands below the name.
+fn small_line(node: &Node) -> String {
+    let wave = node.wave.map_or_else(String::new, |wave| format!(" · wave {wave}"));
+    format!("{}{wave}", node.freshness())
 }
 
 /// Places all nodes; the size of the picture.
@@ -88,7 +95,9 @@ fn spots(drawing: &Drawing) -> (BTreeMap<&str, Spot>, usize, usize) {
     let mut spots = BTreeMap::new();
     let mut x = MARGIN;
     for members in &ordered {
-        let widest = members.iter().map(|name| name.chars().count() * CHARACTER + 20).max().unwrap_or(0).max(NARROWEST_BOX);
+        let small = |name: &str| drawing.nodes.get(name).map_or(0, |node| small_line(node).chars().count() * SMALL_CHARACTER);
+        let widest =
+            members.iter().map(|name| (name.chars().count() * CHARACTER).max(small(name)) + 20).max().unwrap_or(0).max(NARROWEST_BOX);
         let top = MARGIN + (tallest - members.len()) * ROW / 2;
         for (index, name) in members.iter().enumerate() {
             spots.insert(*name, Spot { x, y: top + index * ROW, width: widest });

@@ -41,6 +41,39 @@ fn each_notation_has_every_node_and_edge() {
 }
 
 #[test]
+fn an_impact_has_the_date_of_each_image() {
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    // Words of the image's entries → the day in January on which each is due.
+    for (left, top, expected) in [
+        ("", "", "left 8, right 8, root 8, top 8"),
+        // Nothing is due before what it builds on; the first of two is enough.
+        ("rebuildDelay: 2w", "", "left 15, right 8, root 8, top 8"),
+        ("rebuildDelay: 1d", "rebuildDelay: 1d", "left 8, right 8, root 8, top 8"),
+        ("", "rebuildDelay: 2w", "left 8, right 8, root 8, top 15"),
+        ("autoRebuild: false", "", "right 8, root 8, top 8"),
+        ("pinned", "", "right 8, root 8, top 8"),
+        ("", "autoRebuild: false", "left 8, right 8, root 8"),
+    ] {
+        let (drawn, graph) = drawing("left: root; right: root; top: left right; root: node; other: python");
+        let mut drafted = Drafted::default();
+        for (name, word) in [("left", left), ("right", ""), ("top", top), ("root", ""), ("other", "")] {
+            let own = if word == "pinned" { "" } else { word };
+            let text = format!("registry: ghcr.io\nrepository: acme/{name}\nsource: {{provider: local, dockerfile: Dockerfile}}\n{own}\n");
+            let images = crate::format::images_yaml::read_one(&format!("images.d/{name}.yaml"), text.as_bytes());
+            drafted.desired.entries.extend(images.entries.into_iter().map(|entry| (entry.name.clone(), entry)));
+            let image = ImageName::parse(name).unwrap();
+            let mut state = crate::model::ImageState::enrolled(image.clone(), now);
+            state.pinned.extend((word == "pinned").then(|| "root".to_owned()));
+            drafted.plan.images.insert(image, state);
+        }
+        assert_eq!(drafted.desired.entries.len(), 5);
+        let drawn = drawn.impact(&graph, "node").dated(&graph, "node", &drafted, now);
+        let day = |node: &Node| Some(format!("{} {}", node.name, node.due?.duration_since(now).as_hours() / 24 + 1));
+        assert_eq!(drawn.nodes.values().filter_map(day).collect::<Vec<_>>().join(", "), expected, "{left}, {top}");
+    }
+}
+
+#[test]
 fn an_impact_is_drawn_in_waves() {
     let (drawing, graph) = drawing("left: root; right: root; top: left right; root: node; other: python");
     let impact = drawing.impact(&graph, "node");
