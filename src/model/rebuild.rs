@@ -169,6 +169,29 @@ pub struct Rebuild {
 }
 
 impl Rebuild {
+    /// A first attempt that nobody has claimed, for bases still to be named.
+    pub fn unclaimed(status: RebuildStatus, since: Timestamp) -> Self {
+        Self {
+            key: String::new(),
+            attempt: 1,
+            status,
+            since,
+            holder: None,
+            claimed_at: None,
+            expires_at: None,
+            taken_from: None,
+            run: None,
+            url: None,
+            next_at: None,
+            from: None,
+            to: BTreeMap::new(),
+            content_since: None,
+            why: None,
+            note: None,
+            extra: Vec::new(),
+        }
+    }
+
     /// Whether somebody may be working on it, so that a second one must not begin.
     pub fn is_in_flight(&self) -> bool {
         matches!(self.status, RebuildStatus::Claimed | RebuildStatus::Sent)

@@ -79,23 +79,5 @@ fn rebuild(own: &ImageState, now: &mut ImageState, at: Timestamp) -> Option<Reas
 }
 
 fn empty(at: Timestamp) -> Rebuild {
-    Rebuild {
-        key: "reverted".to_owned(),
-        attempt: 1,
-        status: RebuildStatus::Held,
-        since: at,
-        holder: None,
-        claimed_at: None,
-        expires_at: None,
-        taken_from: None,
-        run: None,
-        url: None,
-        next_at: None,
-        from: None,
-        to: BTreeMap::new(),
-        content_since: None,
-        why: None,
-        note: None,
-        extra: Vec::new(),
-    }
+    Rebuild { key: "reverted".to_owned(), ..Rebuild::unclaimed(RebuildStatus::Held, at) }
 }

@@ -138,7 +138,11 @@ impl Status {
         let _ = writeln!(out, "images      {}", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
         let odd = self.rows.iter().filter(|row| row.state != "recorded").count();
         if odd > 0 {
-            let _ = writeln!(out, "            {}", style.odd(&format!("{odd} of them are not simply recorded: see STATE")));
+            let _ = writeln!(
+                out,
+                "            {}",
+                style.odd(&format!("{odd} of them {} not simply recorded: see STATE", if odd == 1 { "is" } else { "are" }))
+            );
         }
         match drafted.changes.len() {
             0 => out.push_str("pending     nothing, as far as can be told without asking registries\n"),

@@ -440,23 +440,11 @@ impl One<'_, '_> {
             _ => 1,
         };
         let mut rebuild = Rebuild {
-            key: String::new(),
             attempt,
-            status: RebuildStatus::Eligible,
-            since: at,
-            holder: None,
-            claimed_at: None,
-            expires_at: None,
-            taken_from: None,
-            run: None,
-            url: None,
-            next_at: None,
             from: self.state.ledger.current.clone(),
             to,
             content_since: Some(due.map_or(at, |due| due.newest)),
-            why: None,
-            note: None,
-            extra: Vec::new(),
+            ..Rebuild::unclaimed(RebuildStatus::Eligible, at)
         };
         rebuild.key = key::key(&self.state.name, self.build, &rebuild);
         let parents = graph.bases(&self.state.name).filter_map(|name| ImageName::parse(name).ok());
