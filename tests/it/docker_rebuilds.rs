@@ -1,5 +1,7 @@
 //! `trigger: docker` end to end: the real program, git, engine and registry, and a clock of the test's.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use plimsoll::model::ImageReference;
 use plimsoll::ports::Registry as _;
@@ -8,12 +10,13 @@ use serde_json::Value;
 use super::docker_builds::Site;
 use super::support::engine::{Engine, engine};
 use super::support::parts::are_there;
+use super::support::processes::{Session, within};
 use super::support::program::{Plimsoll, Ran};
 use super::support::registry::{Access, PARTS};
 use super::support::remote::Remote;
 
-/// `child` builds on `app`, and `app` and `bad` on the base.
-const IMAGES: [&str; 3] = ["app", "bad", "child"];
+/// `child` builds on `app`, `app` and `bad` on the base, and `alone` on nothing.
+const IMAGES: [&str; 4] = ["alone", "app", "bad", "child"];
 
 struct World {
     site: Site,
@@ -28,6 +31,7 @@ impl World {
         let site = Site::new(engine, Access::Password, &[]);
         let host = site.registry.host();
         site.commit(&[
+            ("alone/Dockerfile", "FROM scratch\nCOPY app /app\n"),
             ("app/Dockerfile", "FROM BASE\nRUN echo made > /made\n"),
             ("bad/Dockerfile", "FROM BASE\nRUN for n in 1 2; do echo line $n; done; exit 3\n"),
             ("child/Dockerfile", &format!("FROM {host}/acme/app:latest\nRUN cat /made > /copied\n")),
@@ -112,12 +116,14 @@ async fn images_are_built_rebuilt_in_waves_and_proven_and_a_failing_build_is_one
 
     // The first build of all; what builds on it follows at once.
     let effects = world.pass();
-    for image in ["app", "child"] {
+    for image in ["alone", "app", "child"] {
         assert!(matches!(of(&effects, image)[..], [("sent", reason)] if reason.starts_with("built and pushed ")), "{effects:?}");
     }
     let [("refused", reason)] = of(&effects, "bad")[..] else { panic!("{effects:?}") };
     assert!(reason.starts_with("bad: the build failed at Step 2/") && reason.contains("line 1 | line 2"), "{reason}");
     world.assert_built().await;
+    let alone = world.state("alone");
+    assert!(alone.contains(&world.digest("acme/alone:latest").await) && !alone.contains("\nrebuild:"), "{alone}");
     let bad = world.state("bad");
     assert!(bad.contains("status: failed") && bad.contains("non-zero code: 3"), "{bad}");
     assert!(!bad.contains("line 2"), "the log stays out of git:\n{bad}");
@@ -147,4 +153,33 @@ async fn images_are_built_rebuilt_in_waves_and_proven_and_a_failing_build_is_one
     assert!(world.pass().is_empty());
     assert_eq!(world.config.commits("main"), commits);
     assert!(engine.containers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_build_that_was_killed_is_taken_over_where_there_is_an_engine_and_left_alone_elsewhere() {
+    let Some(engine) = engine() else { return };
+    if !are_there(&PARTS) {
+        return;
+    }
+    let mut world = World::new(&engine);
+    let others = ["alone", "bad", "child"].map(|name| format!("images.d/{name}.yaml"));
+    world.config.commit("Only one", &others.each_ref().map(|path| (path.as_str(), "")));
+    world.site.commit(&[("app/Dockerfile", "FROM BASE\nRUN sleep 3\n")]);
+    let url = world.config.url();
+    let arguments = ["--repo", url.as_str(), "--docker-host", world.socket.as_str(), "--once"];
+    let mut session = Session::start(&world.plimsoll.command(&arguments));
+    assert!(within(Duration::from_secs(30), || engine.containers().len() == 1), "it does not begin");
+    session.kill_all();
+    assert!(world.state("app").contains("status: claimed"), "{}", world.state("app"));
+    assert!(within(Duration::from_secs(20), || engine.containers().is_empty()), "the engine goes on");
+
+    world.wait(11);
+    let commits = world.config.commits("main");
+    let decision = world.run(&["rebuild", "app"]).json()["decision"].clone();
+    assert_eq!((decision["code"].as_str(), world.config.commits("main")), (Some("claimed"), commits), "{decision}");
+
+    let effects = world.pass();
+    assert!(matches!(of(&effects, "app")[..], [("sent", _)]), "{effects:?}");
+    let state = world.state("app");
+    assert!(state.contains(&world.digest("acme/app:latest").await) && !state.contains("\nrebuild:"), "{state}");
 }
