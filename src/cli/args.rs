@@ -406,6 +406,15 @@ pub(super) struct OperatorArgs {
     #[command(flatten)]
     pub(super) forges: ForgeArgs,
 
+    /// Build images with `trigger: docker` here, with the engine behind this Unix socket [default: `DOCKER_HOST`, else the usual socket].
+    #[arg(long, global = true, value_name = "SOCKET", env = "PLIMSOLL_DOCKER_HOST")]
+    pub(super) docker_host: Option<String>,
+
+    /// Build images with `trigger: docker` here, and call the engine this: the same name for the same engine, on any machine
+    /// [default: `default`]. Without this and `--docker-host`, nothing is built.
+    #[arg(long, global = true, value_name = "NAME", env = "PLIMSOLL_ENGINE")]
+    pub(super) engine: Option<String>,
+
     /// Operator file with these options as keys [default: plimsoll/operator.yaml in the user's configuration directory].
     #[arg(long, global = true, value_name = "FILE", env = "PLIMSOLL_OPERATOR_FILE")]
     pub(super) operator_file: Option<PathBuf>,

@@ -88,6 +88,7 @@ async fn play(context: &Context, root: &Path, kept: bool) -> Result<u8, Fault> {
         clock: &clock,
         progress: &Line::new(true),
         outside: None,
+        workshop: None,
     };
 
     heading(context, "1. plimsoll plan");

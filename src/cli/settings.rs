@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::args::OperatorArgs;
 use crate::base::{Class, Fault, Secret};
+use crate::docker::{self, DockerOptions};
 use crate::forge::github::GithubCredential;
 use crate::forge::{self, App, ForgeOptions};
-use crate::git::{GitCredentials, GitProgram};
+use crate::git::{self, GitCredentials, GitProgram};
 use crate::model::remote_url::{Protocol, RemoteUrl};
 use crate::reconcile::Intervals;
 use crate::registry::RegistryOptions;
@@ -130,6 +131,20 @@ pub(super) fn forges(operator: &OperatorArgs, cache: &Path) -> Result<ForgeOptio
         cache: cache.to_owned(),
         deadline: FORGE,
     })
+}
+
+/// The engine that builds images; nothing when the operator allows no builds here. `DOCKER_HOST` alone does not: it says
+/// where an engine is, and not that strangers' Dockerfiles may be run on it.
+pub(super) fn engine(operator: &OperatorArgs, cache: &Path) -> Result<Option<DockerOptions>, Fault> {
+    if operator.docker_host.is_none() && operator.engine.is_none() {
+        return Ok(None);
+    }
+    let socket = docker::socket(operator.docker_host.as_deref()).map_err(|fault| fault.of("--docker-host"))?;
+    let path = operator.repo.strip_prefix("file://").unwrap_or(&operator.repo);
+    let here = || std::fs::canonicalize(path).map_or_else(|_| path.to_owned(), |path| path.display().to_string());
+    let repo = git::shown(&operator.repo).unwrap_or_else(here);
+    let owner = docker::owner(&repo, operator.branch.as_deref().unwrap_or_default(), operator.engine.as_deref().unwrap_or("default"));
+    Ok(Some(DockerOptions::new(socket, owner, cache)))
 }
 
 /// The token as git gets it: bound to the config repository's origin.

@@ -12,13 +12,15 @@ use super::loopback::{self, LoopbackOnly};
 use super::progress::Line;
 use super::settings;
 use crate::base::{Class, Fault};
+use crate::docker::{DockerBuilder, DockerOptions};
 use crate::forge::{ForgeSources, Forges};
 use crate::git::{self, ConfigRepository, GitProgram, GitSources, RepositoryOptions, SigningKey};
 use crate::model::branch::BranchName;
 use crate::ports::images::Images;
 use crate::ports::{Clock, Registry};
+use crate::reconcile::builds::Workshop;
 use crate::reconcile::{Outside, World};
-use crate::registry::{Offline, RegistryClient};
+use crate::registry::{DockerLogins, Offline, RegistryClient};
 
 /// A client of registries under both of its ports.
 trait Client: Registry + Images {
@@ -36,16 +38,23 @@ impl<T: Registry + Images> Client for T {
     }
 }
 
+/// What builds images: an engine, and contexts from source repositories with full blobs.
+struct Engine {
+    builder: DockerBuilder,
+    contexts: GitSources,
+}
+
 /// Everything a [`World`] borrows.
 pub(super) struct Owned {
     repository: Box<dyn ConfigRepository>,
     sources: Option<ForgeSources>,
     forges: Option<Forges>,
-    client: Option<Box<dyn Client>>,
+    client: Option<Arc<dyn Client>>,
     holder: String,
     clock: Box<dyn Clock>,
-    progress: Line,
+    progress: Arc<Line>,
     silence: Line,
+    engine: Option<Engine>,
 }
 
 impl Owned {
@@ -57,10 +66,10 @@ impl Owned {
             loopback::check(&operator.repo)?;
             loopback::check(&operator.forges.github_api)?;
         }
-        let client: Option<Box<dyn Client>> = match (operator.offline, RegistryClient::new(settings::registry(operator)?)?) {
+        let client: Option<Arc<dyn Client>> = match (operator.offline, RegistryClient::new(settings::registry(operator)?)?) {
             (true, _) => None,
-            (false, client) if test_clock.is_some() => Some(Box::new(LoopbackOnly(client))),
-            (false, client) => Some(Box::new(client)),
+            (false, client) if test_clock.is_some() => Some(Arc::new(LoopbackOnly(client))),
+            (false, client) => Some(Arc::new(client)),
         };
         let clock: Box<dyn Clock> = match test_clock {
             Some(clock) => Box::new(clock),
@@ -70,23 +79,26 @@ impl Owned {
         let cache = settings::cache_dir(operator)?;
         let forges = Forges::new(&settings::forges(operator, &cache)?);
         let program = settings::git_program(operator)?;
-        let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program, &cache))));
+        let sources = (!operator.offline).then(|| forges.sources(Box::new(GitSources::new(program.clone(), &cache))));
         let forges = Some(forges).filter(|forges| !operator.offline && forges.any());
-        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
-        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress, silence })
+        let (progress, silence) = (Arc::new(Line::new(operator.quiet)), Line::new(true));
+        let engine = settings::engine(operator, &cache)?
+            .zip(client.clone())
+            .map(|(options, client)| Engine { builder: builder(options, client, &progress), contexts: GitSources::new(program, &cache) });
+        Ok(Self { repository, sources, forges, client, holder: holder(), clock, progress, silence, engine })
     }
 
     /// Opens the repository as it was last fetched; nobody is asked for anything.
     pub(super) fn open_last(operator: &OperatorArgs) -> Result<Self, Fault> {
         let repository = git::open_last(repository_options(operator)?)?;
-        let (progress, silence) = (Line::new(operator.quiet), Line::new(true));
+        let (progress, silence) = (Arc::new(Line::new(operator.quiet)), Line::new(true));
         let clock = Box::new(SystemClock::new());
-        Ok(Self { repository, sources: None, forges: None, client: None, holder: holder(), clock, progress, silence })
+        Ok(Self { repository, sources: None, forges: None, client: None, holder: holder(), clock, progress, silence, engine: None })
     }
 
     /// The same repository in a world whose registries and source repositories are not asked.
     pub(super) fn unasked(&self) -> World<'_> {
-        World { sources: None, forge: None, registry: &Offline, outside: None, progress: &self.silence, ..self.world() }
+        World { sources: None, forge: None, registry: &Offline, outside: None, workshop: None, progress: &self.silence, ..self.world() }
     }
 
     /// As one pass sees it.
@@ -97,10 +109,20 @@ impl Owned {
             forge: self.forges.as_ref().map(|forges| forges as _),
             registry: self.client.as_ref().map_or(&Offline as _, |client| client.registry()),
             clock: self.clock.as_ref(),
-            progress: &self.progress,
+            progress: self.progress.as_ref(),
             outside: self.client.as_ref().map(|client| Outside { images: client.images(), holder: &self.holder }),
+            workshop: self.engine.as_ref().map(|engine| Workshop {
+                sources: Some(&engine.contexts),
+                own: self.repository.as_ref(),
+                builder: &engine.builder,
+            }),
         }
     }
+}
+
+fn builder(options: DockerOptions, client: Arc<dyn Client>, progress: &Arc<Line>) -> DockerBuilder {
+    let progress = Arc::clone(progress);
+    DockerBuilder::new(options, client, Arc::new(DockerLogins::new(None)), progress)
 }
 
 /// A name for this process that no other has: claims are made under it. The standard library's hash keys come from

@@ -14,7 +14,7 @@ use super::log::Log;
 use super::push::credentials;
 use super::trouble;
 use super::unfinished::{Unfinished, mark};
-use super::{IMAGE_LABEL, KEY_LABEL, OWNER_LABEL};
+use super::{IMAGE_LABEL, KEY_LABEL, LAST_LINES, OWNER_LABEL};
 use crate::base::fault::foreign;
 use crate::base::{Class, Fault};
 use crate::model::{Digest, ImageReference};
@@ -166,7 +166,7 @@ fn failed(error: &Error, order: &BuildOrder, step: &str, log: &Log) -> Fault {
     let mut text = format!("{name}: the build failed{at}: {}", foreign(&log.scrubbed(words)));
     let tail = log.tail();
     if !tail.is_empty() {
-        text = format!("{text}; its last lines: {tail}");
+        text = format!("{text}{LAST_LINES}{tail}");
     }
     Fault::new(trouble::class_of_build(words), text).hint(format!("build {} by hand to see it whole", order.dockerfile))
 }

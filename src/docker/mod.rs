@@ -27,6 +27,9 @@ pub const IMAGE_LABEL: &str = "dev.plimsoll.build.image";
 /// The content key.
 pub const KEY_LABEL: &str = "dev.plimsoll.build.key";
 
+/// What stands between a failed build's fault and the last lines of its log.
+pub const LAST_LINES: &str = "; its last lines: ";
+
 /// The owner of what one config branch makes on one engine: the same after any restart, on any machine.
 /// `repo` is the repository's normalised address, `engine` the operator's name for the engine.
 pub fn owner(repo: &str, branch: &str, engine: &str) -> String {

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::memory::tagged;
 use super::observe::source_branch;
 use crate::base::{Class, Fault};
-use crate::docker::{self, Making};
-use crate::model::{CommitId, Digest, Entry, ImageReference};
+use crate::docker::{self, LAST_LINES, Making};
+use crate::model::{CommitId, Digest, Entry, ImageName, ImageReference, ImageState};
+use crate::plan::{Desired, Plan, recorded};
 use crate::ports::builder::Builder;
 use crate::ports::context::{Contexts, OwnContexts};
 
@@ -43,4 +45,23 @@ pub async fn build(
         },
     };
     shop.builder.build(&docker::order(Making { entry, tag, context: &context, digests })?).await
+}
+
+/// What the tags of an image's bases were last seen to point at.
+pub(super) fn bases(desired: &Desired, plan: &Plan, state: &ImageState) -> BTreeMap<ImageReference, Digest> {
+    let seen = |name: &String| {
+        let name = ImageName::parse(name).ok()?;
+        if let Some(base) = plan.bases.get(&name) {
+            return Some((recorded::identity(&base.image), base.ledger.current.clone()?));
+        }
+        let image = plan.images.get(&name)?;
+        Some((tagged(desired, image)?, image.ledger.current.clone()?))
+    };
+    state.base_images.iter().filter_map(seen).collect()
+}
+
+/// A fault as it is recorded: the lines of a build's log are told once, and stay out of git.
+pub(super) fn without_log(fault: Fault) -> Fault {
+    let text = fault.text.split(LAST_LINES).next().unwrap_or_default().to_owned();
+    Fault { text, ..fault }
 }

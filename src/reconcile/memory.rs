@@ -159,6 +159,11 @@ impl Memory {
         self.files.retain(|key, _| !disputed.contains(key));
     }
 
+    /// Has the next pass look again at what a build pushed, or found to be another than was seen.
+    pub(super) fn doubt(&mut self, references: &BTreeSet<ImageReference>) {
+        self.digests.retain(|reference, _| !references.contains(reference));
+    }
+
     /// Something was sent that no commit tells of yet: another pass should follow at once.
     pub fn has_news(&self) -> bool {
         self.claims.news
@@ -205,7 +210,7 @@ impl Memory {
 }
 
 /// The reference that the ledger of an enrolled image is about.
-fn tagged(desired: &Desired, state: &ImageState) -> Option<ImageReference> {
+pub(super) fn tagged(desired: &Desired, state: &ImageState) -> Option<ImageReference> {
     let entry = desired.entries.get(&state.name)?;
     match entry.build() {
         Some(_) => Some(entry.tagged(planner::managed_tag(Some(state)))),

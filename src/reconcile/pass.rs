@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ask;
+use super::builds::Workshop;
 use super::changes::{self, Difference};
 use super::due::Intervals;
 use super::effects::Outside;
@@ -44,6 +45,8 @@ pub struct World<'a> {
     pub progress: &'a dyn Progress,
     /// What registries tell beside digests, and who we are; `None` when offline.
     pub outside: Option<Outside<'a>>,
+    /// What images with `trigger: docker` are built with; `None` when offline, or when the operator allows no builds here.
+    pub workshop: Option<Workshop<'a>>,
 }
 
 /// What the user asked for.
@@ -166,7 +169,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             }
             memory.recorded(&draft.plan);
             memory.rest(&snapshot, &outcome);
-            return Ok(sent(world, &draft, memory, now, outcome).await);
+            return Ok(sent(world, &snapshot, &draft, memory, now, outcome).await);
         }
         if options.dry_run {
             outcome.status = Status::Planned;
@@ -180,7 +183,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
                 outcome.commit = Some(commit);
                 outcome.status = Status::Published;
                 memory.recorded(&draft.plan);
-                return Ok(sent(world, &draft, memory, now, outcome).await);
+                return Ok(sent(world, &snapshot, &draft, memory, now, outcome).await);
             }
             Publication::Refused(why) => return Ok(held(outcome, "publishing the record", why)),
             Publication::Declined(why) => return Ok(held(outcome, "moving the branch", why)),
@@ -201,8 +204,10 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
 }
 
 /// The end of a pass: what is claimed on the branch is sent.
-async fn sent(world: &World<'_>, draft: &Draft, memory: &mut Memory, now: Now, mut outcome: Outcome) -> Outcome {
-    outcome.effects = send::send(world, &draft.desired, &draft.plan, &mut memory.claims, now.monotonic).await;
+async fn sent(world: &World<'_>, snapshot: &Snapshot, draft: &Draft, memory: &mut Memory, now: Now, mut outcome: Outcome) -> Outcome {
+    let (effects, moved) = send::send(world, &snapshot.config, &draft.desired, &draft.plan, &mut memory.claims, now.monotonic).await;
+    memory.doubt(&moved);
+    outcome.effects = effects;
     if outcome.is_partial() && (outcome.status == Status::Published || !outcome.effects.is_empty()) {
         outcome.status = Status::Partial;
     }
@@ -281,7 +286,7 @@ async fn draft(
         holder: world.outside.map_or("", |outside| outside.holder),
         offline: world.outside.is_none(),
         forge: world.forge.is_some(),
-        engine: false,
+        engine: world.workshop.is_some(),
         urgent: &options.urgent,
         results: &memory.claims.results,
     };

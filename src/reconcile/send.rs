@@ -1,56 +1,125 @@
 //! Sends what cannot be repeated, once: after its claim is published, after a fresh look that still shows it, and
-//! with enough of the lease left.
+//! with enough of the lease left. Builds of our own begin in the same way, and may outlive their lease: one that is
+//! repeated elsewhere makes the same image.
 //!
 //! A kill at any moment is safe. Before the claim is published nothing was sent; after that the claim stands,
 //! and whoever takes it over asks the forge first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::ask::workflow;
+use super::builds;
 use super::effects::{Claims, Effect, EffectStatus};
+use super::observe::join_all;
 use super::pass::World;
 use crate::base::{Class, Fault};
 use crate::format::state_file;
 use crate::format::yaml::Limits;
 use crate::model::rebuild::{CONFIRM_WITHIN, LEASE, LEAST_LEASE, Rebuild, RebuildStatus, TAKE_OVER_WAIT};
-use crate::model::{Entry, ImageName, ImageState, Subject, Trigger};
+use crate::model::{CommitId, Entry, ImageName, ImageReference, ImageState, Subject, Trigger};
 use crate::plan::rebuild::{Send, SendResult};
-use crate::plan::{Desired, Plan};
+use crate::plan::{Desired, Plan, planner};
 use crate::ports::forge::{Dispatch, Forge, Found, Sent, Workflow};
 
 /// Longest text that is sent as the reason, in characters.
 const LONGEST_REASON: usize = 200;
 
 /// Sends what the plan lets this process send. `now` is the moment, by the clock that nobody sets, at which the
-/// pass began: claims that it made are as old as that.
-pub(super) async fn send(world: &World<'_>, desired: &Desired, plan: &Plan, claims: &mut Claims, now: Duration) -> Vec<Effect> {
+/// pass began: claims that it made are as old as that. `config` is the commit that the plan was made from.
+///
+/// Gives the effects, and the tags of which builds know more than was seen.
+pub(super) async fn send(
+    world: &World<'_>,
+    config: &CommitId,
+    desired: &Desired,
+    plan: &Plan,
+    claims: &mut Claims,
+    now: Duration,
+) -> (Vec<Effect>, BTreeSet<ImageReference>) {
     let at_claim = |send: &&Send| plan.images.get(&send.image).and_then(|state| state.rebuild.as_ref()).is_some();
-    let sends: Vec<&Send> = plan.sends.iter().filter(at_claim).collect();
-    let Some(forge) = world.forge.filter(|_| !sends.is_empty()) else { return Vec::new() };
+    let can = |send: &&Send| if is_built_here(desired, send) { world.workshop.is_some() } else { world.forge.is_some() };
+    let sends: Vec<&Send> = plan.sends.iter().filter(at_claim).filter(can).collect();
+    let (mut out, mut moved) = (Vec::new(), BTreeSet::new());
+    if sends.is_empty() {
+        return (out, moved);
+    }
     for send in &sends {
         claims.began.entry((send.key.clone(), send.claimed_at)).or_insert(now);
     }
-    let mut out = Vec::new();
     let recorded = match fresh(world, &sends).await {
         Ok(recorded) => recorded,
         Err(fault) => {
             out.extend(sends.iter().map(|send| effect(send, desired, EffectStatus::NotSent, format!("before sending: {}", fault.text))));
-            return out;
+            return (out, moved);
         }
     };
     world.progress.begin("sending rebuilds", Some(sends.len() as u64));
+    let mut builds = Vec::new();
     for send in sends {
-        let (status, reason) = match recorded.get(&send.image) {
-            Some(state) => one(world, forge, desired, send, state, claims).await,
-            None => (EffectStatus::NotSent, "the branch no longer shows the claim".to_owned()),
+        let (status, reason) = match (recorded.get(&send.image), world.forge, world.workshop) {
+            (None, ..) => (EffectStatus::NotSent, "the branch no longer shows the claim".to_owned()),
+            (Some(state), _, Some(shop)) if is_built_here(desired, send) => match startable(world, desired, send, state, claims) {
+                Ok(entry) => {
+                    builds.push((send, entry, shop, builds::bases(desired, plan, state)));
+                    continue;
+                }
+                Err(why) => (EffectStatus::NotSent, why.to_owned()),
+            },
+            (Some(state), Some(forge), _) => one(world, forge, desired, send, state, claims).await,
+            (Some(_), ..) => continue,
         };
         out.push(effect(send, desired, status, reason));
         world.progress.advance();
     }
-    out
+    // All at once: how many there are is bounded by how many may be on their way.
+    let built = builds.into_iter().map(|(send, entry, shop, bases)| async move {
+        let tag = planner::managed_tag(plan.images.get(&send.image));
+        let result = builds::build(shop, config, entry, tag, &bases).await;
+        (send, entry.tagged(tag), bases, result)
+    });
+    for (send, image, bases, result) in join_all(built).await {
+        moved.insert(image);
+        let (result, status, reason) = match result {
+            Ok(digest) => (SendResult::Built(digest.clone()), EffectStatus::Sent, format!("built and pushed {}", digest.short())),
+            Err(fault) => {
+                // A base may have moved on.
+                moved.extend(bases.into_keys());
+                let reason = fault.text.clone();
+                let status = if fault.class.may_pass() { EffectStatus::NotSent } else { EffectStatus::Refused };
+                (SendResult::NotTaken(builds::without_log(fault)), status, reason)
+            }
+        };
+        claims.results.insert((send.key.clone(), send.claimed_at), result);
+        claims.news = true;
+        out.push(effect(send, desired, status, reason));
+    }
+    (out, moved)
+}
+
+fn is_built_here(desired: &Desired, send: &Send) -> bool {
+    trigger(desired, send) == Some(Trigger::Docker)
+}
+
+fn trigger(desired: &Desired, send: &Send) -> Option<Trigger> {
+    desired.entries.get(&send.image).and_then(Entry::build).map(crate::model::Build::rebuilt_by)
+}
+
+/// The entry of a build that may begin now, or why it may not.
+fn startable<'a>(
+    world: &World<'_>,
+    desired: &'a Desired,
+    send: &Send,
+    state: &ImageState,
+    claims: &Claims,
+) -> Result<&'a Entry, &'static str> {
+    let (Some(entry), Some(rebuild)) = (desired.entries.get(&send.image), state.rebuild.as_ref()) else {
+        return Err("the entry is gone");
+    };
+    let lease = (send.key.clone(), send.claimed_at);
+    if has_time(world, rebuild, claims, &lease) { Ok(entry) } else { Err("too little of the lease is left; it will be taken over") }
 }
 
 /// When the first claim that this process took over, and has not sent, may be sent.
@@ -63,8 +132,7 @@ pub(super) fn taken_over(world: &World<'_>, plan: &Plan) -> Option<Timestamp> {
 }
 
 fn effect(send: &Send, desired: &Desired, status: EffectStatus, reason: String) -> Effect {
-    let trigger = desired.entries.get(&send.image).and_then(Entry::build).map(crate::model::Build::rebuilt_by);
-    let kind = match trigger {
+    let kind = match trigger(desired, send) {
         Some(Trigger::Gitlab) => "pipeline",
         Some(Trigger::Docker) => "build",
         _ => "dispatch",

@@ -138,6 +138,7 @@ impl Loop {
             clock: &self.clock,
             progress: &Unseen,
             outside: None,
+            workshop: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let outcome = runtime.block_on(pass(&world, &self.options, &mut self.memory));

@@ -11,6 +11,7 @@ mod canary;
 mod commands;
 mod docker_builds;
 mod docker_faults;
+mod docker_rebuilds;
 mod due;
 mod examples;
 mod faults;

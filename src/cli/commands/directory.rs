@@ -66,6 +66,7 @@ fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> 
         clock: &Standing,
         progress: &Line::new(true),
         outside: None,
+        workshop: None,
     };
     runtime()?.block_on(pass::drafted(&world, &options))
 }

@@ -65,7 +65,7 @@ codes! {
     Reverted = "reverted", "People took back the commit that recorded this rebuild.", "A base with another digest, an edited entry, or `plimsoll rebuild IMAGE --now`.";
     NoTrigger = "no-trigger", "It is due, and its entry names nobody who rebuilds it.", "A `trigger`, or a `workflow` in its `source`.";
     NoCredential = "no-credential", "It is due, and the operator gave no credential for its forge.", "A credential for the forge.";
-    NoEngine = "no-engine", "It is due, and there is no engine to build it on.", "An engine that Plimsoll may use.";
+    NoEngine = "no-engine", "It is due, and there is no engine to build it on.", "An engine that Plimsoll may use: `--engine` or `--docker-host`.";
     Eligible = "eligible", "It is due, and Kargo may promote now.", "A digest that contains the new base.";
     Claimed = "claimed", "It is claimed: one Plimsoll sends it, and the others wait.", "The forge's answer, or the end of the lease.";
     TakenOver = "taken-over", "The claim of another was taken over; the forge is asked before anything is sent.", "Two minutes, and a conclusive answer of the forge.";

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::decision::{Code, Decision};
 use super::due::{self, Base, Due};
-use super::input::Input;
+use super::input::{Input, NO_ENGINE};
 use super::look::{self, Look};
 use super::record::{self, Facts};
 use super::{Busy, One, Outcome, Send, key, select};
@@ -144,7 +144,10 @@ impl One<'_, '_> {
                 run: self.answers.runs.get(&self.state.name),
                 result: self.input.results.get(&lease),
                 look: if seen { &Look::Proven } else { look },
-                stopped: self.people().is_some() || self.input.snapshot.rewritten || self.input.offline,
+                stopped: self.people().is_some()
+                    || self.input.snapshot.rewritten
+                    || self.input.offline
+                    || self.input.lacks_engine(self.build),
                 offline: self.input.offline,
             };
             let step = record::advance(&mut self.state, &facts);
@@ -248,7 +251,7 @@ impl One<'_, '_> {
             Trigger::Github | Trigger::Gitlab if !self.input.forge => {
                 return Some(Decision::new(Code::NoCredential, self.build.source.provider.word()));
             }
-            Trigger::Docker if !self.input.engine => return Some(Decision::new(Code::NoEngine, "`trigger: docker`")),
+            Trigger::Docker if !self.input.engine => return Some(Decision::new(Code::NoEngine, NO_ENGINE)),
             _ => {}
         }
         if let Some(decision) = self.unknown() {

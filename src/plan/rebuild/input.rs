@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::base::Fault;
-use crate::model::{Digest, ImageName, ImageReference, Inside, Snapshot};
+use crate::model::{Build, Digest, ImageName, ImageReference, Inside, Snapshot, Trigger};
 use crate::plan::bases::Bases;
 use crate::plan::{Desired, Observation, Observed, Recorded};
+
+/// Why no image is built here.
+pub(super) const NO_ENGINE: &str = "`trigger: docker`, and neither `--engine` nor `--docker-host` allows builds here";
 
 /// What a forge said of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,4 +137,11 @@ pub struct Input<'a> {
     pub urgent: &'a BTreeSet<ImageName>,
     /// What became of what this process sent, by key and time of the claim.
     pub results: &'a BTreeMap<(String, Timestamp), SendResult>,
+}
+
+impl Input<'_> {
+    /// Whether an image is built by an engine, and there is none here.
+    pub(super) fn lacks_engine(&self, build: &Build) -> bool {
+        build.rebuilt_by() == Trigger::Docker && !self.engine
+    }
 }

@@ -30,7 +30,7 @@ pub(super) struct Facts<'a> {
     pub(super) result: Option<&'a SendResult>,
     /// What the look into the image's new digest gave.
     pub(super) look: &'a Look,
-    /// People, or a freeze, say that nothing more is to be begun.
+    /// People, or a freeze, say that nothing more is to be begun; or nothing can be, since there is no engine here.
     pub(super) stopped: bool,
     /// Nobody outside is asked.
     pub(super) offline: bool,
@@ -70,6 +70,8 @@ pub(super) fn advance(state: &mut ImageState, facts: &Facts<'_>) -> Step {
         // Nobody can see a base of a stage that only gives files. That the run for it ended well, and that a
         // digest followed, is then all there is.
         Look::Unknown => is_new && ended_well,
+        // An image without bases has nothing to be proven.
+        Look::None => is_new && ended_well && rebuild.to.is_empty(),
         _ => false,
     };
     if accepted || same_again {
@@ -226,7 +228,7 @@ fn claimed(rebuild: &mut Rebuild, facts: &Facts<'_>) -> Step {
         return unconfirmed(rebuild, facts, claimed_at, &evidence);
     }
     match facts.run {
-        // It was not sent, and people say that nothing is to be: there is nothing to wait for, or to give up.
+        // It was not sent, and nothing is to be from here: there is nothing to wait for, or to give up.
         _ if certainly_not && facts.stopped => {
             Step::stay(Decision::new(Code::Claimed, format!("by {holder}, whose lease ended; it was not sent")))
         }

@@ -143,6 +143,7 @@ impl Case {
             clock: &self.clock,
             progress: &Unseen,
             outside: None,
+            workshop: None,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(pass(&world, options, memory))

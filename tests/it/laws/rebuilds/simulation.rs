@@ -100,6 +100,7 @@ impl Simulation {
                     clock: ports,
                     progress: &Unseen,
                     outside: Some(outside),
+                    workshop: None,
                 };
                 pass(&world, options, &mut process.memory).await
             })));
