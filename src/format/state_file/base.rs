@@ -36,7 +36,7 @@ const KEYS: [&str; 20] = [
 /// Reads `state/base-images/<name>.yaml`.
 ///
 /// # Errors
-/// As [`read_image`]; also when the image it is about can't be told.
+/// As [`read_image`](super::read_image); also when the image it is about can't be told.
 pub fn read_base(name: &ImageName, bytes: &[u8]) -> Read<BaseState> {
     let map = document(bytes)?;
     same_name(&map, name)?;

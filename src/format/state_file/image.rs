@@ -39,7 +39,7 @@ fn known() -> Vec<&'static str> {
 /// Reads `state/images/<name>.yaml`.
 ///
 /// # Errors
-/// [`StateError`] for what can't be YAML or contradicts itself; unknown keys are kept, missing ones defaulted.
+/// [`StateError`](super::StateError) for what can't be YAML or contradicts itself; unknown keys are kept, missing ones defaulted.
 pub fn read_image(name: &ImageName, bytes: &[u8]) -> Read<ImageState> {
     let map = document(bytes)?;
     same_name(&map, name)?;
