@@ -141,25 +141,7 @@ fn policy(drawn: &Drawn) -> TagPolicy {
 }
 
 fn rebuild(own: &ImageName) -> Rebuild {
-    Rebuild {
-        key: format!("key-of-{own}"),
-        attempt: 1,
-        status: RebuildStatus::Eligible,
-        since: at(),
-        holder: None,
-        claimed_at: None,
-        expires_at: None,
-        taken_from: None,
-        run: None,
-        url: None,
-        next_at: None,
-        from: None,
-        to: BTreeMap::new(),
-        content_since: None,
-        why: None,
-        note: None,
-        extra: Vec::new(),
-    }
+    Rebuild { key: format!("key-of-{own}"), ..Rebuild::unclaimed(RebuildStatus::Eligible, at()) }
 }
 
 fn one_of(texts: &'static [&'static str]) -> impl Strategy<Value = String> + Clone {
