@@ -13,14 +13,14 @@ use super::desk;
 use super::mirror::Mirror;
 use super::move_branch::{finish, move_branch};
 use super::objects::{self, commit_id, fault, oid};
+use super::opened::Opened;
 use super::push::push;
 use super::sign::{self, SigningKey};
 use crate::base::{Class, Fault};
+use crate::model::Snapshot;
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
-use crate::model::{BlobId, CommitId, Snapshot};
-use crate::ports::context::{Context, ContextPath, OwnContexts};
-use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+use crate::ports::{Answer, Proposal, Publication};
 
 /// Keys of the repository's own configuration that are honoured when its upstream is spoken to.
 const HONOURED: [&str; 3] = ["credential.", "http.", "url."];
@@ -58,11 +58,6 @@ impl Checkout {
                 _ => Fault::new(Class::Local, text),
             }
         })
-    }
-
-    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
-        let git = self.git.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
-        use_it(&git)
     }
 
     fn destination(&self, git: &Git) -> Destination {
@@ -187,34 +182,17 @@ pub(super) fn upstream(git: &Git, branch: &BranchName) -> Option<Upstream> {
     Some((RemoteUrl::parse(&url).ok()?, branch, extra))
 }
 
-impl OwnContexts for Checkout {
-    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
-        self.with(|repository| super::context::read(repository, commit, path))
+impl Opened for Checkout {
+    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+        let git = self.git.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
+        use_it(&git)
     }
-}
 
-impl Repository for Checkout {
-    fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
+    fn seen(&self) -> Answer<'_, Result<Snapshot, Fault>> {
         Box::pin(async { self.with(|git| self.look(git)) })
     }
 
-    fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
-        self.with(|git| objects::list(git, commit, paths))
-    }
-
-    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
-        self.with(|git| objects::read(git, blob, limit))
-    }
-
-    fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault> {
-        self.with(|git| objects::facts(git, commit))
-    }
-
-    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault> {
-        super::blob_id(content)
-    }
-
-    fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
+    fn put<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
         Box::pin(self.publish(proposal))
     }
 }

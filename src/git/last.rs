@@ -10,13 +10,13 @@ use git2::{Oid, Repository as Git};
 use super::RepositoryOptions;
 use super::mirror;
 use super::objects::{self, commit_id, fault};
+use super::opened::Opened;
 use super::remote::LAST_SEEN;
 use crate::base::{Class, Fault};
+use crate::model::Snapshot;
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
-use crate::model::{BlobId, CommitId, Snapshot};
-use crate::ports::context::{Context, ContextPath, OwnContexts};
-use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+use crate::ports::{Answer, Proposal, Publication};
 
 /// The newest mirror of a repository.
 pub(super) struct Last {
@@ -37,11 +37,6 @@ impl Last {
         let git = Git::open_bare(&newest).map_err(|error| fault(&error))?;
         let snapshot = snapshot(&git, &newest, options).ok_or_else(never)?;
         Ok(Self { git: Mutex::new(git), snapshot })
-    }
-
-    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
-        let git = self.git.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
-        use_it(&git)
     }
 }
 
@@ -77,34 +72,17 @@ fn snapshot(git: &Git, directory: &Path, options: &RepositoryOptions) -> Option<
     Some(Snapshot { config: commit_id(config).ok()?, record, rewritten: false, ours })
 }
 
-impl OwnContexts for Last {
-    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
-        self.with(|git| super::context::read(git, commit, path))
+impl Opened for Last {
+    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+        let git = self.git.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
+        use_it(&git)
     }
-}
 
-impl Repository for Last {
-    fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
+    fn seen(&self) -> Answer<'_, Result<Snapshot, Fault>> {
         Box::pin(async { Ok(self.snapshot.clone()) })
     }
 
-    fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
-        self.with(|git| objects::list(git, commit, paths))
-    }
-
-    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
-        self.with(|git| objects::read(git, blob, limit))
-    }
-
-    fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault> {
-        self.with(|git| objects::facts(git, commit))
-    }
-
-    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault> {
-        super::blob_id(content)
-    }
-
-    fn publish<'a>(&'a self, _: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
+    fn put<'a>(&'a self, _: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
         Box::pin(async { Ok(Publication::Declined("the last fetch is only read".to_owned())) })
     }
 }

@@ -10,6 +10,7 @@ mod last;
 mod mirror;
 mod move_branch;
 mod objects;
+mod opened;
 mod pack;
 mod push;
 mod remote;

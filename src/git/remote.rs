@@ -7,14 +7,14 @@ use git2::{Oid, Repository as Git};
 use super::command::GitProgram;
 use super::mirror::Mirror;
 use super::objects::{self, Own, commit_id, descends, oid, trailer};
+use super::opened::Opened;
 use super::push::push;
 use super::sign::{self, SigningKey};
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
-use crate::model::{BlobId, CommitId, Snapshot};
-use crate::ports::context::{Context, ContextPath, OwnContexts};
-use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+use crate::model::{CommitId, Snapshot};
+use crate::ports::{Answer, Proposal, Publication};
 
 /// Where the record head that was last seen is remembered.
 pub(super) const LAST_SEEN: &str = "plimsoll-last-seen";
@@ -42,17 +42,6 @@ pub(super) struct Seen {
 }
 
 impl Remote {
-    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
-        let mut seen = self.seen.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
-        if seen.repository.is_none() {
-            seen.repository = Some(self.mirror.repository()?);
-        }
-        match &seen.repository {
-            Some(repository) => use_it(repository),
-            None => Err(Fault::new(Class::Internal, "the mirror is not open")),
-        }
-    }
-
     /// The branches' names, and the heads: the remote's default branch when none was given.
     pub(super) async fn look(&self) -> Result<(BranchName, BranchName, Vec<(String, String)>), Fault> {
         let mut refs: Vec<String> = [&self.branch, &self.record_branch].into_iter().flatten().map(BranchName::full).collect();
@@ -191,34 +180,23 @@ fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
     made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
 }
 
-impl OwnContexts for Remote {
-    fn own_context(&self, commit: &CommitId, path: &ContextPath) -> Result<Context, Fault> {
-        self.with(|repository| super::context::read(repository, commit, path))
+impl Opened for Remote {
+    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+        let mut seen = self.seen.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
+        if seen.repository.is_none() {
+            seen.repository = Some(self.mirror.repository()?);
+        }
+        match &seen.repository {
+            Some(repository) => use_it(repository),
+            None => Err(Fault::new(Class::Internal, "the mirror is not open")),
+        }
     }
-}
 
-impl Repository for Remote {
-    fn snapshot(&self) -> Answer<'_, Result<Snapshot, Fault>> {
+    fn seen(&self) -> Answer<'_, Result<Snapshot, Fault>> {
         Box::pin(self.snapshot())
     }
 
-    fn list(&self, commit: &CommitId, paths: &[&str]) -> Result<Listing, Fault> {
-        self.with(|repository| objects::list(repository, commit, paths))
-    }
-
-    fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
-        self.with(|repository| objects::read(repository, blob, limit))
-    }
-
-    fn facts(&self, commit: &CommitId) -> Result<CommitFacts, Fault> {
-        self.with(|repository| objects::facts(repository, commit))
-    }
-
-    fn blob_id(&self, content: &[u8]) -> Result<BlobId, Fault> {
-        super::blob_id(content)
-    }
-
-    fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
+    fn put<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>> {
         Box::pin(self.publish(proposal))
     }
 }
