@@ -15,6 +15,7 @@ mod docker_rebuilds;
 mod due;
 mod examples;
 mod faults;
+mod fleet;
 mod forge_app;
 mod forge_cli;
 mod forge_dispatch;
