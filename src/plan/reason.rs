@@ -31,6 +31,8 @@ reasons! {
     discovery_failed = "discovery-failed", "Its Dockerfile can't be used; the last good bases stand.";
     base_found = "base-found", "A Dockerfile names a base image that was not known.";
     first_seen = "first-seen", "The first look at its tag: a baseline.";
+    tag_chosen = "tag-chosen", "Another tag is the best one by its policy.";
+    tag_seen = "tag-seen", "A tag is listed that was not listed before.";
     digest_moved = "digest-moved", "Its tag points at a digest never seen under it.";
     digest_returning = "digest-returning", "Its tag points at a digest of the past, which must stand for ten minutes.";
     digest_returned = "digest-returned", "A digest of the past has stood for ten minutes.";

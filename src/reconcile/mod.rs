@@ -15,6 +15,7 @@ pub mod pins;
 mod read;
 mod reverts;
 mod send;
+mod tag_lists;
 mod workflows;
 
 pub use due::Intervals;
