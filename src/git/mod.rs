@@ -15,6 +15,7 @@ mod push;
 mod remote;
 mod sign;
 mod sources;
+mod turns;
 mod unfinished;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,7 @@ use super::due::{self, Intervals, Look, Looks};
 use super::effects::Claims;
 use super::observe::{self, SourceKey, SourceLook};
 use super::outcome::Outcome;
+use super::parsed::Parsed;
 use super::pass::World;
 use super::tag_lists::TagMemory;
 use crate::base::Fault;
@@ -26,6 +27,8 @@ pub struct Memory {
     pub(super) tags: TagMemory,
     /// Files of source repositories.
     pub(super) files: Looks<SourceKey, SourceLook>,
+    /// Dockerfiles that were parsed.
+    pub(super) parsed: Parsed,
     /// Where the last pass left the record branch; nothing when that is not known.
     tip: Option<CommitId>,
     /// The base images that the last pass left in the states of images with a source repository.

@@ -10,6 +10,7 @@ mod memory;
 pub mod message;
 pub mod observe;
 pub mod outcome;
+mod parsed;
 pub mod pass;
 pub mod pins;
 mod read;

@@ -251,7 +251,7 @@ async fn draft(
     let builds = || observe::selected(&desired.entries, &options.only);
     memory.dispute(snapshot, &desired, &recorded);
     memory.see_files(world, observe::wanted_files(builds()), &options.intervals, now.monotonic).await;
-    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, &memory.files)?;
+    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, memory)?;
 
     let approvals: BTreeSet<String> = options.approvals.union(&desired.settings.approvals).cloned().collect();
     let prunes = image_prunes(&desired, &recorded, options, &approvals);
