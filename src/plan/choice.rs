@@ -293,3 +293,85 @@ pub(super) fn add_to(id: &mut Fingerprint, choices: &Choices) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, strategy: Strategy, constraint: Option<&str>, allow: Option<&str>) -> (ImageName, Entry) {
+        let name = ImageName::parse(name).unwrap();
+        let policy = TagPolicy { strategy, constraint: constraint.map(str::to_owned), allow_tags: allow.map(str::to_owned) };
+        let entry = Entry {
+            name: name.clone(),
+            registry: "ghcr.io".to_owned(),
+            repository: "acme/app".to_owned(),
+            kind: EntryKind::External(policy),
+            defined_in: "images.yaml".to_owned(),
+            line: 1,
+            hold: None,
+            catalog: BTreeMap::new(),
+            tags: Vec::new(),
+            links: Vec::new(),
+        };
+        (name, entry)
+    }
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + day * 86_400).unwrap()
+    }
+
+    /// The best tag of a list; days on which images were made after `@`.
+    fn best(strategy: Strategy, constraint: Option<&str>, allow: Option<&str>, list: &str) -> String {
+        let (name, entry) = entry("app", strategy, constraint, allow);
+        let desired = Desired { entries: BTreeMap::from([(name.clone(), entry)]), ..Desired::default() };
+        let tags = list.split_whitespace().map(|tag| tag.split_once('@').map_or((tag, None), |(tag, day)| (tag, day.parse().ok().map(at))));
+        let (tags, dates) = tags.map(|(tag, date)| (tag.to_owned(), (tag.to_owned(), date))).unzip();
+        let list = TagList { tags, dates: Observation::Known(dates) };
+        let lists = TagLists::from([(("ghcr.io".to_owned(), "acme/app".to_owned()), Observation::Known(Arc::new(list)))]);
+        match &choose(&desired, &Recorded::default(), &lists, &BTreeSet::new(), at(0))[&name].best {
+            Best::Tag(tag) => tag.clone(),
+            Best::None(count) => format!("none of {count}"),
+            Best::Unknown(why) => why.class.word().to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_best_tag_of_each_policy() {
+        use Strategy::{FirstSeen, Lexical, NewestBuild, SemVer};
+        for (strategy, constraint, allow, list, expected) in [
+            (SemVer, Some(">=1 <2"), None, "1.9.0 1.10.0 2.0.0 latest", "1.10.0"),
+            (SemVer, None, Some("^v"), "v1.0.0 2.0.0", "v1.0.0"),
+            (SemVer, Some("latest"), None, "1.0.0", "config"),
+            (SemVer, Some("^3"), None, "1.0.0 2.0.0", "none of 2"),
+            (Lexical, None, Some("^20"), "2026-01 2026-02 latest", "2026-02"),
+            (NewestBuild, None, None, "a@3 b@2 c", "a"),
+            (NewestBuild, None, Some("^[bc]"), "a@3 b@2 c", "b"),
+            (NewestBuild, None, None, "a@3 b@3", "b"),
+            (FirstSeen, None, None, "a c b", "c"),
+            (FirstSeen, None, None, "", "none of 0"),
+        ] {
+            assert_eq!(best(strategy, constraint, allow, list), expected, "{strategy:?} {constraint:?} {allow:?} of {list}");
+        }
+    }
+
+    #[test]
+    fn a_repository_is_asked_once_and_only_some_dates() {
+        let entries = [
+            entry("digest", Strategy::Digest, Some("1"), None),
+            entry("lexical", Strategy::Lexical, None, Some("^l")),
+            entry("newest", Strategy::NewestBuild, None, Some("^n")),
+            entry("semver", Strategy::SemVer, None, None),
+        ];
+        let desired = Desired { entries: entries.into(), ..Desired::default() };
+        let one = |only: &[&str]| questions(&desired, &only.iter().map(|name| ImageName::parse(name).unwrap()).collect());
+        assert!(one(&["digest"]).is_empty());
+        let asked = one(&[]);
+        assert_eq!(asked.len(), 1);
+        let question = asked.first().unwrap();
+        assert_eq!(question.dated, BTreeSet::from(["^n".to_owned()]));
+        let tags: Vec<String> = (0..=MOST_DATED).map(|number| format!("n{number}")).collect();
+        assert_eq!(to_date(question, &tags).unwrap_err().class, Class::Limit);
+        assert_eq!(to_date(question, &["l".to_owned(), "n".to_owned()]).unwrap(), ["n"]);
+        assert!(to_date(one(&["lexical"]).first().unwrap(), &tags).unwrap().is_empty());
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::bases::Bases;
 use super::choice::{self, Choices};
@@ -280,7 +280,8 @@ pub(super) fn told(seen: &Seen, name: &str, before: &str, now: &str) -> Option<R
 
 fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
     let at = input.observed.at;
-    let dependents = dependents(input);
+    let is_known = |name: &ImageName| input.recorded.bases.contains_key(name);
+    let dependents = if input.bases.wanted.keys().all(is_known) { BTreeMap::new() } else { dependents(input.bases, input.desired) };
     for (name, image) in &input.bases.wanted {
         let subject = Subject::base(name);
         if input.recorded.unreadable.contains(&subject) {
@@ -299,11 +300,6 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
             reasons.push(Reason::demoted(format!("{} is watched upstream again", image.familiar())));
         }
         look(&mut state.ledger, input, image, Some(state.first_discovered), &mut reasons);
-        let eligible = eligible(&state, dependents.get(name));
-        if state.eligible_at != eligible && reasons.is_empty() {
-            reasons.push(Reason::dependents_changed("the images that build on it, or their delays, changed"));
-        }
-        state.eligible_at = eligible;
         if prior.is_none_or(|prior| *prior != state) {
             state.last_checked = Some(at);
         }
@@ -339,26 +335,13 @@ fn found(
 }
 
 /// Who builds on each base, with their delays: only images that rebuild by themselves.
-fn dependents(input: &Input<'_>) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
+pub(super) fn dependents(bases: &Bases, desired: &Desired) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
     let mut out: BTreeMap<ImageName, Vec<(String, Delay)>> = BTreeMap::new();
-    for (image, bases) in &input.bases.of {
-        let Some(build) = input.desired.entries.get(image).and_then(Entry::build) else { continue };
+    for (image, bases) in &bases.of {
+        let Some(build) = desired.entries.get(image).and_then(Entry::build) else { continue };
         for base in bases.iter().filter_map(|base| ImageName::parse(base).ok()).filter(|_| build.auto_rebuild) {
             out.entry(base).or_default().push((image.to_string(), build.rebuild_delay));
         }
-    }
-    out
-}
-
-/// When dependents may follow the base's last move: nothing until it has moved once.
-fn eligible(state: &BaseState, dependents: Option<&Vec<(String, Delay)>>) -> BTreeMap<String, Option<Timestamp>> {
-    let after = |delay: Delay| {
-        let wait = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
-        state.ledger.moved_at().and_then(|at| at.checked_add(wait).ok())
-    };
-    let mut out = BTreeMap::from([("default".to_owned(), after(Delay::WEEK))]);
-    for (image, delay) in dependents.into_iter().flatten().filter(|(_, delay)| *delay != Delay::WEEK) {
-        out.insert(image.clone(), after(*delay));
     }
     out
 }
