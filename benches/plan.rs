@@ -51,6 +51,7 @@ fn plan(desired: &Desired, recorded: &Recorded, observed: &Observed) -> planner:
         recorded,
         bases: &linked,
         observed,
+        choices: &BTreeMap::new(),
         only: &none,
         prunes: &prune::Verdict::default(),
         approvals: &BTreeSet::new(),

@@ -16,6 +16,7 @@ mod push;
 mod remote;
 mod sign;
 mod sources;
+mod turns;
 mod unfinished;
 
 use std::collections::BTreeSet;

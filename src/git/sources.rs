@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::command::{GitProgram, transfer_fault};
 use super::mirror::Mirror;
+use super::turns::Turns;
 use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::{Protocol, RemoteUrl};
@@ -19,12 +20,13 @@ pub struct GitSources {
     pub(super) program: GitProgram,
     cache: PathBuf,
     contexts: PathBuf,
+    turns: Turns,
 }
 
 impl GitSources {
     /// Sources under `cache`, spoken to with `program`.
     pub fn new(program: GitProgram, cache: &std::path::Path) -> Self {
-        Self { program, cache: cache.join("sources"), contexts: cache.join("contexts") }
+        Self { program, cache: cache.join("sources"), contexts: cache.join("contexts"), turns: Turns::default() }
     }
 
     /// Where mirrors with all blobs are kept.
@@ -60,6 +62,7 @@ impl GitSources {
 
     async fn read_branch(&self, source: &SourceBranch, paths: &[RepoPath]) -> Result<SourceAnswer, Fault> {
         let (url, wanted) = self.checked(source)?;
+        let _turn = self.turns.of(&url).await;
         let mirror = Mirror::open(&self.cache, &url)?;
         let commit = self.head(&mirror, &url, &wanted).await?;
         let head = commit.as_str();

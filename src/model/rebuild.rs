@@ -244,17 +244,3 @@ pub struct Examined {
     /// What was found.
     pub verdict: Verdict,
 }
-
-/// A tag of an external image and when we first saw it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenTag {
-    /// The tag.
-    pub tag: String,
-    /// What it pointed at then; nothing while the registry has not said.
-    pub digest: Option<Digest>,
-    /// When it was first listed, by our clock.
-    pub seen_at: Timestamp,
-}
-
-/// How many tags of an image are kept, newest first.
-pub const TAGS: usize = 50;

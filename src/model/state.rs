@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::ledger::{Ledger, Tenure};
 use super::name::ImageName;
 use super::policy::TagPolicy;
-use super::rebuild::{Examined, Rebuild, SeenTag, Unbuilt};
+use super::rebuild::{Examined, Rebuild, Unbuilt};
+use super::tags::Sightings;
 use super::value::Value;
 use super::{Digest, ImageReference};
 
@@ -146,8 +147,8 @@ pub struct ImageState {
     pub rebuilt: Option<Tenure>,
     /// The last look into the image that proved nothing.
     pub examined: Option<Examined>,
-    /// Tags by when they were first seen, newest first: only with the strategy `FirstSeen`.
-    pub tags: Vec<SeenTag>,
+    /// Tags by when they were first seen: only with the strategy `FirstSeen`.
+    pub sightings: Sightings,
     /// Keys we do not know, in their order.
     pub extra: Vec<(String, Value)>,
 }
@@ -198,7 +199,7 @@ impl ImageState {
             rebuild: None,
             rebuilt: None,
             examined: None,
-            tags: Vec::new(),
+            sightings: Sightings::default(),
             extra: Vec::new(),
         }
     }

@@ -1,12 +1,14 @@
 //! What there is to say of one image: a closed set of facts, each with its evidence. Pure, like the plan it reads.
 
 mod rebuilds;
+mod tags;
 
 use jiff::Timestamp;
 
+use super::choice::TagLists;
 use super::desired::Desired;
 use super::observed::Unknown;
-use super::planner::{Plan, managed_tag};
+use super::planner::{Plan, watched};
 use super::prune::{self, Held};
 use super::recorded::{Recorded, identity};
 use crate::base::Class;
@@ -17,6 +19,7 @@ use crate::model::{
 };
 
 pub use rebuilds::decision;
+pub use tags::{Rejected, Tags, tags};
 
 /// What a fact answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,6 +94,9 @@ facts! {
     State external = "external", "The image is somebody else's, and its tags are watched.";
     State base = "base", "A Dockerfile here builds on the image.";
     State watched = "watched", "What is looked at in the registry.";
+    State tag = "tag", "The tag that counts of an external image whose tags are watched, and why it is the best.";
+    State no_tag = "no-tag", "No tag is recorded.";
+    State tags = "tags", "How many tags there are.";
     State digest = "digest", "The digest that counts, and since when.";
     State no_digest = "no-digest", "No digest is recorded.";
     State builds_on = "builds-on", "The images that its Dockerfile names.";
@@ -100,6 +106,9 @@ facts! {
     Why baseline = "baseline", "The digest is the first one that was seen: a baseline, no move.";
     Why moved = "moved", "Its tag moved from one digest to another.";
     Why returning = "returning", "A digest of the past shows again and must stand for ten minutes before it counts.";
+    Why tag_waits = "tag-waits", "The best tag is another one, whose digest is not accepted yet.";
+    Why rejected = "rejected", "A tag that is not chosen, and the first rule that rejects it.";
+    Why rejected_more = "rejected-more", "How many more tags are not chosen, by rule.";
     Why no_entry = "no-entry", "No entry names it any more.";
     Why broken_entry = "broken-entry", "Its entry can't be used, so all that is recorded of it stays.";
     Why unreadable_state = "unreadable-state", "Its state file can't be read, so it is left as it is.";
@@ -140,6 +149,8 @@ pub struct Input<'a> {
     pub diagnostics: &'a [Diagnostic],
     /// What the pass would hold.
     pub held: &'a [Held],
+    /// Tags of the repositories that were looked at.
+    pub lists: &'a TagLists,
 }
 
 /// The subject that people mean by `text`: a name, or a reference to an image that is known.
@@ -170,15 +181,11 @@ pub fn subject(input: &Input<'_>, text: &str) -> Option<Subject> {
 /// The reference whose digest is the subject's.
 pub fn reference(input: &Input<'_>, subject: &Subject) -> Option<ImageReference> {
     match subject.kind {
-        Kind::Image => tagged(input.desired.entries.get(&subject.name)?, input.recorded.images.get(&subject.name)),
+        Kind::Image => {
+            let state = input.recorded.images.get(&subject.name);
+            input.plan.chosen.get(&subject.name).cloned().or_else(|| watched(input.desired.entries.get(&subject.name)?, state))
+        }
         Kind::BaseImage => base(input, &subject.name).map(|state| identity(&state.image)).filter(|image| image.tag.is_some()),
-    }
-}
-
-fn tagged(entry: &Entry, state: Option<&ImageState>) -> Option<ImageReference> {
-    match &entry.kind {
-        EntryKind::Managed(_) => Some(entry.tagged(managed_tag(state))),
-        EntryKind::External(policy) => Some(entry.tagged(policy.tag()?)),
     }
 }
 
@@ -193,6 +200,7 @@ pub fn explain(input: &Input<'_>, subject: &Subject) -> Vec<Fact> {
     match subject.kind {
         Kind::Image => {
             image(&mut facts, input, &subject.name);
+            tags::of_image(&mut facts, input, subject);
             rebuilds::of_image(&mut facts, input, subject);
         }
         Kind::BaseImage => base_image(&mut facts, input, &subject.name),
@@ -231,7 +239,8 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
         }
         None => facts.push(Fact::no_entry("no entry names it any more")),
     }
-    if let Some(reference) = entry.and_then(|entry| tagged(entry, input.recorded.images.get(name))) {
+    let one = entry.filter(|entry| super::choice::policy_of(entry).is_none());
+    if let Some(reference) = one.and_then(|entry| watched(entry, input.recorded.images.get(name))) {
         facts.push(Fact::watched(format!("watched: the digest of {}", reference.familiar())));
     }
     if let Some(entry) = entry {
@@ -375,6 +384,7 @@ fn unknown(facts: &mut Vec<Fact>, input: &Input<'_>, subject: &Subject) {
     let mut wanted: Vec<String> = reference(input, subject).iter().map(ImageReference::canonical).collect();
     if subject.kind == Kind::Image {
         wanted.push(format!("Dockerfile of {}", subject.name));
+        wanted.extend(input.desired.entries.get(&subject.name).map(|entry| format!("tags of {}", entry.repo_url())));
         let bases = input.plan.images.get(&subject.name).map(|state| state.base_images.as_slice()).unwrap_or_default();
         let bases = bases.iter().filter_map(|name| base(input, &ImageName::parse(name).ok()?));
         wanted.extend(bases.map(|base| identity(&base.image).canonical()));

@@ -2,10 +2,12 @@
 //!
 //! The order of one pass, each step a function of the ones before it:
 //! [`desired`] → [`prune`] (which entries are gone, under the brake) → [`bases`] (which base images the
-//! Dockerfiles name) → [`planner`] (the states to record, each change with its reason) → [`rebuild`] (what is due,
+//! Dockerfiles name) → [`choice`] (which tags of external images count) →
+//! [`planner`] (the states to record, each change with its reason) → [`rebuild`] (what is due,
 //! in which order, and how what is on its way goes on).
 
 pub mod bases;
+pub mod choice;
 pub mod desired;
 pub mod enrollment;
 pub mod explain;

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::bases::Bases;
+use super::choice::{self, Choices};
 use super::desired::Desired;
 use super::enrollment::enrollment;
 use super::observed::{DockerfileFact, Observation, Observed, Unknown};
@@ -32,6 +33,8 @@ pub struct Input<'a> {
     pub bases: &'a Bases,
     /// What was seen.
     pub observed: &'a Observed,
+    /// Which tags of external images count.
+    pub choices: &'a Choices,
     /// The images the user asked for; empty means all.
     pub only: &'a BTreeSet<ImageName>,
     /// Prunes of images that the brake has let go.
@@ -59,6 +62,8 @@ pub struct Plan {
     pub held: Vec<Held>,
     /// What could not be learned.
     pub unknown: Vec<Unknown>,
+    /// The tag that is the best of each image whose tags were looked at.
+    pub chosen: BTreeMap<ImageName, ImageReference>,
     /// Findings about entries and Dockerfiles.
     pub diagnostics: Vec<Diagnostic>,
     /// What is decided about rebuilds.
@@ -71,7 +76,18 @@ pub struct Plan {
 
 /// The tag of a managed image that is watched: its version, else `latest`.
 pub fn managed_tag(state: Option<&ImageState>) -> &str {
+    // What was chosen while it was somebody else's is no version of ours.
+    let state = state.filter(|state| state.watch.as_ref().is_none_or(|watch| watch.tag().is_some()));
     state.and_then(|state| state.current_version.as_deref()).filter(|tag| crate::model::policy::is_tag(tag)).unwrap_or("latest")
+}
+
+/// The reference that the ledger of an enrolled image is about: one tag, or the one that was chosen last.
+pub fn watched(entry: &Entry, state: Option<&ImageState>) -> Option<ImageReference> {
+    let tag = match &entry.kind {
+        EntryKind::Managed(_) => managed_tag(state),
+        EntryKind::External(policy) => policy.tag().or_else(|| state?.current_version.as_deref())?,
+    };
+    Some(entry.tagged(tag))
 }
 
 /// The references whose digests the plan needs, each once.
@@ -79,12 +95,8 @@ pub fn wanted_digests(desired: &Desired, recorded: &Recorded, bases: &Bases, onl
     let mut out = BTreeSet::new();
     let mut of_selected = BTreeSet::new();
     for (name, entry) in desired.entries.iter().filter(|(name, _)| only.is_empty() || only.contains(*name)) {
-        match &entry.kind {
-            EntryKind::Managed(_) => {
-                out.insert(entry.tagged(managed_tag(recorded.images.get(name))));
-            }
-            EntryKind::External(policy) => out.extend(policy.tag().map(|tag| entry.tagged(tag))),
-        }
+        // Which tag is the best of many is not on record.
+        out.extend(watched(entry, recorded.images.get(name)).filter(|_| choice::policy_of(entry).is_none()));
         of_selected.extend(bases.of.get(name).into_iter().flatten().cloned());
     }
     for (name, image) in &bases.wanted {
@@ -153,6 +165,7 @@ fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entr
     if prior.is_some() && taken != state.enrollment {
         reasons.push(Reason::entry_edited(format!("its entry at {}:{} changed", entry.defined_in, entry.line)));
     }
+    choice::leave(entry, prior, &mut state);
     state.enrollment = taken;
     let tag = match &entry.kind {
         EntryKind::Managed(_) => {
@@ -164,6 +177,7 @@ fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entr
             state.watch = Some(policy.clone());
             state.discovery = Discovery::External;
             state.base_images.clear();
+            choice::record(plan, input, entry, &mut state, &mut reasons);
             policy.tag().map(str::to_owned)
         }
     };
@@ -245,23 +259,29 @@ fn inherit(input: &Input<'_>, image: &ImageReference, state: &mut ImageState, re
 fn look(ledger: &mut Ledger, input: &Input<'_>, image: &ImageReference, since: Option<Timestamp>, reasons: &mut Vec<Reason>) {
     let Some(Observation::Known(digest)) = input.observed.digests.get(image) else { return };
     let before = ledger.current.as_ref().map(Digest::short).unwrap_or_default().to_owned();
-    let (name, now) = (image.familiar(), digest.short());
-    match ledger.see(digest, input.observed.at, since) {
-        Seen::Unchanged => {}
-        Seen::First => reasons.push(Reason::first_seen(format!("{name} is {now}"))),
-        Seen::Moved => reasons.push(Reason::digest_moved(format!("{name} moved from {before} to {now}"))),
-        Seen::Returned => reasons.push(Reason::digest_returned(format!("{name} is back at {now}, from {before}"))),
-        Seen::Returning(until) => reasons.push(Reason::digest_returning(format!(
+    let seen = ledger.see(digest, input.observed.at, since);
+    reasons.extend(told(&seen, &image.familiar(), &before, digest.short()));
+}
+
+/// A look in words; nothing when it brought nothing new.
+pub(super) fn told(seen: &Seen, name: &str, before: &str, now: &str) -> Option<Reason> {
+    Some(match seen {
+        Seen::Unchanged => return None,
+        Seen::First => Reason::first_seen(format!("{name} is {now}")),
+        Seen::Moved => Reason::digest_moved(format!("{name} moved from {before} to {now}")),
+        Seen::Returned => Reason::digest_returned(format!("{name} is back at {now}, from {before}")),
+        Seen::Returning(until) => Reason::digest_returning(format!(
             "{name} shows {now} again; it counts if it stands until {}",
-            crate::format::state_file::written(until)
-        ))),
-        Seen::Settled => reasons.push(Reason::digest_settled(format!("{name} stays at {now}"))),
-    }
+            crate::format::state_file::written(*until)
+        )),
+        Seen::Settled => Reason::digest_settled(format!("{name} stays at {now}")),
+    })
 }
 
 fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
     let at = input.observed.at;
-    let dependents = dependents(input);
+    let is_known = |name: &ImageName| input.recorded.bases.contains_key(name);
+    let dependents = if input.bases.wanted.keys().all(is_known) { BTreeMap::new() } else { dependents(input.bases, input.desired) };
     for (name, image) in &input.bases.wanted {
         let subject = Subject::base(name);
         if input.recorded.unreadable.contains(&subject) {
@@ -280,11 +300,6 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
             reasons.push(Reason::demoted(format!("{} is watched upstream again", image.familiar())));
         }
         look(&mut state.ledger, input, image, Some(state.first_discovered), &mut reasons);
-        let eligible = eligible(&state, dependents.get(name));
-        if state.eligible_at != eligible && reasons.is_empty() {
-            reasons.push(Reason::dependents_changed("the images that build on it, or their delays, changed"));
-        }
-        state.eligible_at = eligible;
         if prior.is_none_or(|prior| *prior != state) {
             state.last_checked = Some(at);
         }
@@ -320,26 +335,13 @@ fn found(
 }
 
 /// Who builds on each base, with their delays: only images that rebuild by themselves.
-fn dependents(input: &Input<'_>) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
+pub(super) fn dependents(bases: &Bases, desired: &Desired) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
     let mut out: BTreeMap<ImageName, Vec<(String, Delay)>> = BTreeMap::new();
-    for (image, bases) in &input.bases.of {
-        let Some(build) = input.desired.entries.get(image).and_then(Entry::build) else { continue };
+    for (image, bases) in &bases.of {
+        let Some(build) = desired.entries.get(image).and_then(Entry::build) else { continue };
         for base in bases.iter().filter_map(|base| ImageName::parse(base).ok()).filter(|_| build.auto_rebuild) {
             out.entry(base).or_default().push((image.to_string(), build.rebuild_delay));
         }
-    }
-    out
-}
-
-/// When dependents may follow the base's last move: nothing until it has moved once.
-fn eligible(state: &BaseState, dependents: Option<&Vec<(String, Delay)>>) -> BTreeMap<String, Option<Timestamp>> {
-    let after = |delay: Delay| {
-        let wait = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
-        state.ledger.moved_at().and_then(|at| at.checked_add(wait).ok())
-    };
-    let mut out = BTreeMap::from([("default".to_owned(), after(Delay::WEEK))]);
-    for (image, delay) in dependents.into_iter().flatten().filter(|(_, delay)| *delay != Delay::WEEK) {
-        out.insert(image.clone(), after(*delay));
     }
     out
 }
@@ -395,6 +397,7 @@ impl Plan {
 /// Hash of snapshot, observations without their times, and version. The desired state is the snapshot's.
 fn plan_id(input: &Input<'_>) -> String {
     let mut id = Fingerprint::default();
+    choice::add_to(&mut id, input.choices);
     let mut add = |text: &str| id.add(text);
     add(env!("CARGO_PKG_VERSION"));
     add(input.snapshot.config.as_str());

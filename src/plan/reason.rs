@@ -31,11 +31,13 @@ reasons! {
     discovery_failed = "discovery-failed", "Its Dockerfile can't be used; the last good bases stand.";
     base_found = "base-found", "A Dockerfile names a base image that was not known.";
     first_seen = "first-seen", "The first look at its tag: a baseline.";
+    tag_chosen = "tag-chosen", "Another tag is the best one by its policy.";
+    tag_seen = "tag-seen", "A tag is listed that was not listed before.";
     digest_moved = "digest-moved", "Its tag points at a digest never seen under it.";
     digest_returning = "digest-returning", "Its tag points at a digest of the past, which must stand for ten minutes.";
     digest_returned = "digest-returned", "A digest of the past has stood for ten minutes.";
     digest_settled = "digest-settled", "A digest of the past showed for less than ten minutes.";
-    dependents_changed = "dependents-changed", "Other images, or other delays, depend on it.";
+    dependents_changed = "dependents-changed", "Other images build on it, or may follow it from another date on.";
     promoted = "promoted", "The base image is built here now: its upstream watch ends.";
     demoted = "demoted", "The image is no longer built here and still used: it is watched upstream again.";
     repaired = "repaired", "What an earlier tool recorded wrongly is written right.";

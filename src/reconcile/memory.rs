@@ -10,7 +10,9 @@ use super::due::{self, Intervals, Look, Looks};
 use super::effects::Claims;
 use super::observe::{self, SourceKey, SourceLook};
 use super::outcome::Outcome;
+use super::parsed::Parsed;
 use super::pass::World;
+use super::tag_lists::TagMemory;
 use crate::base::Fault;
 use crate::model::ledger::{Ledger, SETTLE};
 use crate::model::{CommitId, Digest, ImageName, ImageReference, ImageState, Snapshot};
@@ -21,8 +23,12 @@ use crate::plan::{Desired, Observation, Plan, Recorded, planner, recorded};
 pub struct Memory {
     /// Digests of tags.
     pub(super) digests: Looks<ImageReference, Observation<Digest>>,
+    /// Tags of repositories.
+    pub(super) tags: TagMemory,
     /// Files of source repositories.
     pub(super) files: Looks<SourceKey, SourceLook>,
+    /// Dockerfiles that were parsed.
+    pub(super) parsed: Parsed,
     /// Where the last pass left the record branch; nothing when that is not known.
     tip: Option<CommitId>,
     /// The base images that the last pass left in the states of images with a source repository.
@@ -46,13 +52,14 @@ impl Memory {
     pub(super) async fn unmoved(&mut self, world: &World<'_>, snapshot: &Snapshot, at: Timestamp, now: Duration) -> Option<Outcome> {
         let due = self.digests.take_due(now);
         let due_files = self.files.take_due(now);
+        let due_tags = self.tags.take_due(now);
         // Whatever is taken out is put back by asking; a pass that plans asks by itself.
         let rest = self.rest.take_if(|rest| rest.snapshot == *snapshot && rest.outcome.wake_at.is_none_or(|wake| wake > at));
         let Some(rest) = rest else {
             self.rest = None;
             return None;
         };
-        let mut same = true;
+        let mut same = self.tags.again(world, due_tags, now).await;
         for (key, answer) in observe::source_files(due_files.keys().cloned().collect(), world.sources, world.progress).await {
             if let Some(before) = due_files.get(&key) {
                 same &= match (&before.answer, &answer) {
@@ -139,11 +146,7 @@ impl Memory {
         let mut held: BTreeMap<ImageReference, &Ledger> = BTreeMap::new();
         for (name, entry) in &desired.entries {
             let Some(state) = recorded.images.get(name) else { continue };
-            let tag = match entry.build() {
-                Some(_) => Some(planner::managed_tag(Some(state)).to_owned()),
-                None => state.watch.as_ref().and_then(|policy| policy.tag().map(str::to_owned)),
-            };
-            held.extend(tag.map(|tag| (entry.tagged(&tag), &state.ledger)));
+            held.extend(planner::watched(entry, Some(state)).map(|image| (image, &state.ledger)));
         }
         held.extend(recorded.bases.values().map(|state| (recorded::identity(&state.image), &state.ledger)));
         self.digests.retain(|reference, answer| match (answer, held.get(reference)) {
@@ -152,6 +155,7 @@ impl Memory {
             }
             _ => true,
         });
+        self.tags.dispute(desired, recorded);
         let disputed: BTreeSet<SourceKey> = observe::wanted_files(desired.entries.iter().filter_map(|(name, entry)| {
             let (build, state) = (entry.build()?, recorded.images.get(name)?);
             (self.left.get(name) != Some(&state.base_images)).then_some((name, build))
@@ -191,13 +195,15 @@ impl Memory {
     /// stood long enough.
     pub(super) fn keep(&mut self, desired: &Desired, plan: &Plan, at: Timestamp, now: Duration) {
         self.left.clear();
+        self.tags.keep(desired, plan);
         for (name, state) in &plan.images {
             if observe::has_source_branch(desired, name) {
                 self.left.insert(name.clone(), state.base_images.clone());
             }
         }
         let images = plan.images.values().filter(|state| state.ledger.returning.is_some());
-        let of_images = images.filter_map(|state| Some((tagged(desired, state)?, &state.ledger)));
+        let shown = |state: &ImageState| plan.chosen.get(&state.name).cloned().or_else(|| tagged(desired, state));
+        let of_images = images.filter_map(|state| Some((shown(state)?, &state.ledger)));
         let of_bases = plan.bases.values().map(|state| (recorded::identity(&state.image), &state.ledger));
         for (reference, ledger) in of_images.chain(of_bases) {
             if let Some(tenure) = &ledger.returning {
@@ -211,11 +217,7 @@ impl Memory {
 
 /// The reference that the ledger of an enrolled image is about.
 pub(super) fn tagged(desired: &Desired, state: &ImageState) -> Option<ImageReference> {
-    let entry = desired.entries.get(&state.name)?;
-    match entry.build() {
-        Some(_) => Some(entry.tagged(planner::managed_tag(Some(state)))),
-        None => Some(entry.tagged(state.watch.as_ref()?.tag()?)),
-    }
+    planner::watched(desired.entries.get(&state.name)?, Some(state))
 }
 
 /// The first moment at which a returning digest may be accepted.

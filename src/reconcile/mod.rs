@@ -10,11 +10,13 @@ mod memory;
 pub mod message;
 pub mod observe;
 pub mod outcome;
+mod parsed;
 pub mod pass;
 pub mod pins;
 mod read;
 mod reverts;
 mod send;
+mod tag_lists;
 mod workflows;
 
 pub use due::Intervals;

@@ -4,18 +4,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::due::Looks;
+use futures_util::stream::{self, StreamExt};
+
+use super::memory::Memory;
+use super::parsed::{self, Parsed};
 use crate::base::{Class, Fault};
 use crate::format::dockerfile;
 use crate::model::entry::{Build, Entry, Provider};
 use crate::model::remote_url::RemoteUrl;
-use crate::model::{CommitId, Digest, ImageName, ImageReference, RepoPath};
+use crate::model::{BlobId, CommitId, Digest, ImageName, ImageReference, RepoPath};
 use crate::plan::observed::DockerfileFact;
 use crate::plan::{Desired, Observation};
 use crate::ports::{ForgeRepo, Progress, Registry, Repository, SourceBranch, SourceFile, Sources};
 
 /// Largest Dockerfile, in bytes.
 const DOCKERFILE_LIMIT: u64 = 1 << 20;
+
+/// How many source branches are read at once. Those by git are a process each.
+const BRANCHES: usize = 8;
 
 /// A file of a source repository.
 pub type SourceKey = (SourceBranch, RepoPath);
@@ -57,7 +63,7 @@ pub(super) fn wanted_files<'a>(builds: impl Iterator<Item = (&'a ImageName, &'a 
     builds.filter_map(|(_, build)| Some((source_branch(build).ok()??, build.source.dockerfile.clone()))).collect()
 }
 
-/// Reads source files, one look per branch.
+/// Reads source files, one look per branch, several branches at once.
 pub(super) async fn source_files(
     wanted: BTreeSet<SourceKey>,
     sources: Option<&dyn Sources>,
@@ -67,26 +73,26 @@ pub(super) async fn source_files(
     for (branch, path) in wanted {
         by_branch.entry(branch).or_default().push(path);
     }
-    let mut out = Vec::new();
     if by_branch.is_empty() {
-        return out;
+        return Vec::new();
     }
     progress.begin("reading source repositories", Some(by_branch.len() as u64));
-    for (branch, paths) in by_branch {
+    let read = stream::iter(by_branch).map(|(branch, paths)| async move {
         let mut answer = match sources {
             Some(sources) => sources.read(&branch, &paths).await,
             None => Err(Fault::new(Class::Offline, "not asked: offline")),
         };
         progress.advance();
-        for path in paths {
+        let file = |path: RepoPath| {
             let file = match &mut answer {
                 Ok(files) => files.remove(&path).unwrap_or_else(|| Err(Fault::new(Class::Missing, format!("{path} is not there")))),
                 Err(fault) => Err(fault.clone()),
             };
-            out.push(((branch.clone(), path), file));
-        }
-    }
-    out
+            ((branch.clone(), path), file)
+        };
+        paths.into_iter().map(file).collect::<Vec<_>>()
+    });
+    read.buffer_unordered(BRANCHES).collect::<Vec<_>>().await.concat()
 }
 
 /// What each Dockerfile says.
@@ -94,7 +100,7 @@ pub(super) fn dockerfiles<'a>(
     builds: impl Iterator<Item = (&'a ImageName, &'a Build)> + Clone,
     repository: &dyn Repository,
     config: &CommitId,
-    files: &Looks<SourceKey, SourceLook>,
+    memory: &mut Memory,
 ) -> Result<BTreeMap<ImageName, Observation<DockerfileFact>>, Fault> {
     let local: BTreeSet<&str> = builds
         .clone()
@@ -102,45 +108,82 @@ pub(super) fn dockerfiles<'a>(
         .map(|(_, build)| build.source.dockerfile.as_str())
         .collect();
     let listing = repository.list(config, &local.into_iter().collect::<Vec<_>>())?;
+    let (files, parsed) = (&memory.files, &mut memory.parsed);
+    parsed.begin();
     let mut out = BTreeMap::new();
     for (name, build) in builds {
         let path = build.source.dockerfile.as_str();
-        let content = match source_branch(build) {
-            Err(fault) => Err(fault),
+        let fact = match source_branch(build) {
+            Err(fault) => unread(fault),
             Ok(Some(branch)) => match files.get(&(branch, build.source.dockerfile.clone())) {
-                Some(Ok(file)) => Ok(file.content.clone()),
-                Some(Err(fault)) => Err(fault.clone()),
-                None => Err(Fault::new(Class::Internal, format!("{path} was not looked at"))),
+                Some(Ok(file)) => read(&file.content, build, parsed),
+                Some(Err(fault)) => unread(fault.clone()),
+                None => unread(Fault::new(Class::Internal, format!("{path} was not looked at"))),
             },
             Ok(None) => match (listing.files.get(path), listing.refused.get(path)) {
-                (Some(file), _) => repository.read(&file.blob, DOCKERFILE_LIMIT),
-                (None, Some(why)) => Err(Fault::new(Class::Missing, format!("{path}: {why}"))),
-                (None, None) => Err(Fault::new(Class::Missing, format!("there is no file {path}"))),
+                (Some(file), _) => own(&file.blob, repository, build, parsed),
+                (None, Some(why)) => unread(Fault::new(Class::Missing, format!("{path}: {why}"))),
+                (None, None) => unread(Fault::new(Class::Missing, format!("there is no file {path}"))),
             },
         };
-        out.insert(name.clone(), fact(content, build));
+        out.insert(name.clone(), fact);
     }
+    parsed.end();
     Ok(out)
 }
 
-/// What one Dockerfile's content means. A file that is not there was read as much as one that is wrong; an
-/// address that the operator does not allow was not looked at.
-fn fact(content: Result<Vec<u8>, Fault>, build: &Build) -> Observation<DockerfileFact> {
-    let refused = |line, message| Observation::Known(DockerfileFact::Refused { line, message });
-    let content = match content {
-        Ok(content) => content,
-        Err(fault) if matches!(fault.class, Class::Missing | Class::Limit) => return refused(0, fault.text),
-        Err(fault) => return Observation::Unknown(fault),
-    };
-    let Ok(text) = String::from_utf8(content) else { return refused(1, "the Dockerfile is not UTF-8 text".to_owned()) };
-    let options = dockerfile::BuildOptions {
+/// A Dockerfile of the config repository. One that was parsed before is not even read.
+fn own(blob: &BlobId, repository: &dyn Repository, build: &Build, parsed: &mut Parsed) -> Observation<DockerfileFact> {
+    let key = parsed::key(blob.as_str(), &options(build));
+    if let Some(fact) = parsed.get(&key) {
+        return Observation::Known(fact);
+    }
+    match repository.read(blob, DOCKERFILE_LIMIT) {
+        Ok(content) => {
+            let fact = parse(&content, build);
+            parsed.keep(key, &fact);
+            Observation::Known(fact)
+        }
+        Err(fault) => unread(fault),
+    }
+}
+
+/// A Dockerfile whose content is here.
+fn read(content: &[u8], build: &Build, parsed: &mut Parsed) -> Observation<DockerfileFact> {
+    let Ok(text) = std::str::from_utf8(content) else { return Observation::Known(parse(content, build)) };
+    let key = parsed::key(text, &options(build));
+    let fact = parsed.get(&key).unwrap_or_else(|| {
+        let fact = parse(content, build);
+        parsed.keep(key, &fact);
+        fact
+    });
+    Observation::Known(fact)
+}
+
+/// What is not there was read as much as one that is wrong; an address that the operator does not allow was not
+/// looked at.
+fn unread(fault: Fault) -> Observation<DockerfileFact> {
+    match fault.class {
+        Class::Missing | Class::Limit => Observation::Known(DockerfileFact::Refused { line: 0, message: fault.text }),
+        _ => Observation::Unknown(fault),
+    }
+}
+
+fn options(build: &Build) -> dockerfile::BuildOptions {
+    dockerfile::BuildOptions {
         build_args: build.source.build_args.clone(),
         platform: build.platforms.first().cloned(),
         build_platform: None,
         target: build.source.target.clone(),
-    };
-    match dockerfile::bases(&text, &options) {
-        Ok(images) => Observation::Known(DockerfileFact::Bases(images)),
+    }
+}
+
+/// What one Dockerfile's content means.
+fn parse(content: &[u8], build: &Build) -> DockerfileFact {
+    let refused = |line, message| DockerfileFact::Refused { line, message };
+    let Ok(text) = std::str::from_utf8(content) else { return refused(1, "the Dockerfile is not UTF-8 text".to_owned()) };
+    match dockerfile::bases(text, &options(build)) {
+        Ok(images) => DockerfileFact::Bases(images),
         Err(error) => refused(error.line, error.message),
     }
 }
@@ -165,6 +208,5 @@ pub(super) async fn digests(
 
 /// Waits for all futures, polling only those that were woken.
 pub(super) async fn join_all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    use futures_util::stream::{FuturesUnordered, StreamExt};
-    futures.collect::<FuturesUnordered<F>>().collect().await
+    futures.collect::<stream::FuturesUnordered<F>>().collect().await
 }

@@ -20,6 +20,7 @@ use super::send;
 use super::workflows;
 use crate::base::Fault;
 use crate::model::{Diagnostic, ImageName, Kind, Place, Severity, Snapshot, Subject};
+use crate::plan::choice::{self, TagLists};
 use crate::plan::prune::Held;
 use crate::plan::{Desired, Observed, Plan, Recorded, bases, planner, prune, rebuild, reverts as plan_reverts};
 use crate::ports::forge::Forge;
@@ -75,6 +76,7 @@ struct Draft {
     desired: Desired,
     documents: BTreeMap<String, Document>,
     diagnostics: Vec<Diagnostic>,
+    lists: TagLists,
 }
 
 /// The two clocks, read once at the start of a pass.
@@ -105,6 +107,8 @@ pub struct Drafted {
     pub desired: Desired,
     /// What earlier passes wrote down.
     pub recorded: Recorded,
+    /// Tags of the repositories that were looked at.
+    pub lists: TagLists,
     /// What should be recorded.
     pub plan: Plan,
     /// Manifests by path.
@@ -124,7 +128,8 @@ pub struct Drafted {
 pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
     let snapshot = world.repository.snapshot().await?;
     match draft(world, options, &snapshot, Now::read(world.clock), &mut Memory::default()).await {
-        Ok((Draft { plan, difference, desired, documents, diagnostics }, recorded)) => Ok(Drafted {
+        Ok((Draft { plan, difference, desired, documents, diagnostics, lists }, recorded)) => Ok(Drafted {
+            lists,
             snapshot: Some(snapshot),
             held: plan.held.iter().chain(&difference.held).cloned().collect(),
             changes: difference.changes,
@@ -246,7 +251,7 @@ async fn draft(
     let builds = || observe::selected(&desired.entries, &options.only);
     memory.dispute(snapshot, &desired, &recorded);
     memory.see_files(world, observe::wanted_files(builds()), &options.intervals, now.monotonic).await;
-    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, &memory.files)?;
+    let dockerfiles = observe::dockerfiles(builds().collect::<Vec<_>>().into_iter(), world.repository, &snapshot.config, memory)?;
 
     let approvals: BTreeSet<String> = options.approvals.union(&desired.settings.approvals).cloned().collect();
     let prunes = image_prunes(&desired, &recorded, options, &approvals);
@@ -260,7 +265,9 @@ async fn draft(
             .map(Subject::image),
     );
     let linked = bases::link(&desired, &recorded, &dockerfiles, &kept);
-    let wanted = planner::wanted_digests(&desired, &recorded, &linked, &options.only);
+    let lists = memory.tags.see(world, choice::questions(&desired, &options.only), &options.intervals, now.monotonic).await;
+    let choices = choice::choose(&desired, &recorded, &lists, &options.only, now.wall);
+    let wanted = &planner::wanted_digests(&desired, &recorded, &linked, &options.only) | &choice::wanted(&desired, &choices);
     memory.see_digests(world, &wanted, &desired, &options.intervals, now.monotonic).await;
     let digests =
         wanted.into_iter().filter_map(|reference| memory.digests.get(&reference).cloned().map(|seen| (reference, seen))).collect();
@@ -273,6 +280,7 @@ async fn draft(
         recorded: &recorded,
         bases: &linked,
         observed: &observed,
+        choices: &choices,
         only: &options.only,
         prunes: &prunes,
         approvals: &approvals,
@@ -323,7 +331,7 @@ async fn draft(
             hint: None,
         });
     }
-    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics }, recorded))
+    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics, lists }, recorded))
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {

@@ -14,7 +14,7 @@ use super::{Context, looking};
 use crate::base::{Class, Fault, fault};
 use crate::format::state_file::written;
 use crate::model::{Digest, ImageGraph, ImageName, ImageReference, Kind, Subject};
-use crate::plan::explain::{self, Fact, Input, Topic};
+use crate::plan::explain::{self, Fact, Input, Tags, Topic};
 use crate::plan::rebuild::Decision;
 use crate::ports::{Answer, Registry};
 use crate::reconcile::{Drafted, Options, World, pass};
@@ -36,7 +36,8 @@ pub(super) fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, Fault
     match context.operator.output {
         Format::Json | Format::Yaml => {
             let decided = explain::decision(&input(&drafted, &graph), &subject);
-            output::structured(&document(&subject, decided.as_ref(), &facts), context.operator.output);
+            let tags = explain::tags(&input(&drafted, &graph), &subject);
+            output::structured(&document(&subject, decided.as_ref(), &facts, tags.as_ref()), context.operator.output);
         }
         _ => output::print(&words(&subject, &facts, context.out)),
     }
@@ -51,6 +52,7 @@ fn input<'a>(drafted: &'a Drafted, graph: &'a ImageGraph) -> Input<'a> {
         graph,
         diagnostics: &drafted.diagnostics,
         held: &drafted.held,
+        lists: &drafted.lists,
     }
 }
 
@@ -97,12 +99,23 @@ impl Registry for One<'_> {
     }
 }
 
-fn document(subject: &Subject, decided: Option<&Decision>, facts: &[Fact]) -> Value {
+fn document(subject: &Subject, decided: Option<&Decision>, facts: &[Fact], tags: Option<&Tags>) -> Value {
     let facts: Vec<Value> = facts
         .iter()
         .map(|fact| json!({"topic": fact.topic.word(), "code": fact.code, "text": fact.text, "at": fact.at.map(written)}))
         .collect();
-    json!({"name": subject.name.as_str(), "kind": kind(subject), "decision": decided.map(decision), "facts": facts})
+    let mut document = json!({"name": subject.name.as_str(), "kind": kind(subject), "decision": decided.map(decision), "facts": facts});
+    if let (Some(tags), Some(map)) = (tags, document.as_object_mut()) {
+        map.insert("tags".to_owned(), all_of(tags));
+    }
+    document
+}
+
+/// Every tag with its rule; in words only the first of them are told.
+fn all_of(tags: &Tags) -> Value {
+    let rejected: Vec<Value> =
+        tags.rejected.iter().map(|one| json!({"tag": one.tag, "rule": one.rule.word(), "seenAt": one.seen_at.map(written)})).collect();
+    json!({"listed": tags.listed, "best": tags.best, "rejected": rejected})
 }
 
 fn kind(subject: &Subject) -> &'static str {

@@ -23,6 +23,7 @@ pub(super) fn graph(context: &Context, args: &GraphArgs) -> Result<u8, Fault> {
             graph: &graph,
             diagnostics: &drafted.diagnostics,
             held: &drafted.held,
+            lists: &drafted.lists,
         };
         let subject = explain::subject(&input, wanted).ok_or_else(|| {
             Fault::new(Class::Config, format!("no image `{}` is enrolled or built on", fault::foreign(wanted)))

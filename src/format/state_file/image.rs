@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::keys::{Read, document, error, extra, pair, place, same_name, stamp, text, time};
 use super::ledger::{ledger, push_history, push_ledger_head, push_watch, watch};
-use super::rebuild;
+use super::{rebuild, sightings};
 use crate::format::yaml::{self, Node};
 use crate::model::state::{Discovery, ImageState};
 use crate::model::{ImageName, Value};
@@ -33,7 +33,7 @@ const KEYS: [&str; 20] = [
 ];
 
 fn known() -> Vec<&'static str> {
-    KEYS.into_iter().chain(rebuild::KEYS).collect()
+    KEYS.into_iter().chain(rebuild::KEYS).chain(sightings::KEYS).collect()
 }
 
 /// Reads `state/images/<name>.yaml`.
@@ -67,6 +67,7 @@ pub fn read_image(name: &ImageName, bytes: &[u8]) -> Read<ImageState> {
         watch: watch(&map)?,
         current_version: text(&map, "currentVersion")?.map(str::to_owned),
         ledger: ledger(&map)?,
+        sightings: sightings::read(&map)?,
         last_built: map.get("lastBuilt").filter(|node| !node.is_null()).map(Node::to_value),
         extra: extra(&map, &known()),
         ..ImageState::enrolled(name.clone(), time(&map, "enrolledAt")?.unwrap_or(Timestamp::UNIX_EPOCH))
@@ -97,6 +98,7 @@ pub fn write_image(state: &ImageState) -> String {
     push_ledger_head(&mut out, &state.ledger);
     out.push(pair("lastBuilt", state.last_built.clone().unwrap_or(Value::Null)));
     rebuild::write(state, &mut out);
+    sightings::write(&state.sightings, &mut out);
     push_history(&mut out, &state.ledger);
     out.extend(state.extra.iter().cloned());
     yaml::write(&Value::Map(out))

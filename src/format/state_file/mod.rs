@@ -5,6 +5,7 @@ mod image;
 mod keys;
 mod ledger;
 mod rebuild;
+mod sightings;
 
 pub use base::{read_base, write_base};
 pub use image::{read_image, write_image};

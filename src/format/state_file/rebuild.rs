@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::keys::{Read, digest, error, extra, pair, place, stamp, text, time};
 use super::ledger::{tenure, write_tenure};
 use crate::format::yaml::{Map, Node};
-use crate::model::rebuild::{Examined, HeldWhy, Rebuild, RebuildStatus, SeenTag, Unbuilt, Verdict};
+use crate::model::rebuild::{Examined, HeldWhy, Rebuild, RebuildStatus, Unbuilt, Verdict};
 use crate::model::state::ImageState;
 use crate::model::{Digest, Value};
 
 /// Keys of an image's state that are read and written here.
-pub(super) const KEYS: [&str; 7] = ["builtFrom", "pinned", "unbuilt", "rebuild", "rebuilt", "examined", "tags"];
+pub(super) const KEYS: [&str; 6] = ["builtFrom", "pinned", "unbuilt", "rebuild", "rebuilt", "examined"];
 
 const REBUILD_KEYS: [&str; 16] = [
     "key",
@@ -39,7 +39,6 @@ pub(super) fn read(map: &Map, state: &mut ImageState) -> Read<()> {
     state.rebuild = child(map, "rebuild")?.map(rebuild).transpose()?;
     state.rebuilt = map.get("rebuilt").filter(|node| !node.is_null()).map(tenure).transpose()?;
     state.examined = child(map, "examined")?.map(examined).transpose()?;
-    state.tags = list(map, "tags")?.iter().map(seen_tag).collect::<Read<_>>()?;
     Ok(())
 }
 
@@ -57,7 +56,6 @@ pub(super) fn write(state: &ImageState, out: &mut Vec<(String, Value)>) {
     push("rebuild", state.rebuild.as_ref().map_or(Value::Null, write_rebuild), state.rebuild.is_some());
     push("rebuilt", state.rebuilt.as_ref().map_or(Value::Null, write_tenure), state.rebuilt.is_some());
     push("examined", state.examined.as_ref().map_or(Value::Null, write_examined), state.examined.is_some());
-    push("tags", Value::List(state.tags.iter().map(write_tag).collect()), !state.tags.is_empty());
 }
 
 fn rebuild(map: &Map) -> Read<Rebuild> {
@@ -172,22 +170,6 @@ fn write_examined(examined: &Examined) -> Value {
     ])
 }
 
-fn seen_tag(node: &Node) -> Read<SeenTag> {
-    let Some(map) = node.map() else { return error(node.at, "a seen tag is a map of `tag`, `digest` and `seenAt`") };
-    match (text(map, "tag")?, time(map, "seenAt")?) {
-        (Some(tag), Some(seen_at)) => Ok(SeenTag { tag: tag.to_owned(), digest: digest(map, "digest")?, seen_at }),
-        _ => error(node.at, "a seen tag has `tag` and `seenAt`"),
-    }
-}
-
-fn write_tag(tag: &SeenTag) -> Value {
-    Value::Map(vec![
-        pair("tag", tag.tag.as_str()),
-        pair("digest", Value::text_or_null(tag.digest.as_ref().map(Digest::as_str))),
-        pair("seenAt", stamp(Some(tag.seen_at))),
-    ])
-}
-
 fn child<'a>(map: &'a Map, key: &str) -> Read<Option<&'a Map>> {
     match map.get(key).filter(|node| !node.is_null()) {
         None => Ok(None),
@@ -201,7 +183,7 @@ fn child<'a>(map: &'a Map, key: &str) -> Read<Option<&'a Map>> {
     }
 }
 
-fn list<'a>(map: &'a Map, key: &str) -> Read<&'a [Node]> {
+pub(super) fn list<'a>(map: &'a Map, key: &str) -> Read<&'a [Node]> {
     match map.get(key).filter(|node| !node.is_null()) {
         None => Ok(&[]),
         Some(node) => node.list().map_or_else(|| error(node.at, format!("`{key}` is a list, this is {}", node.kind())), Ok),
@@ -291,6 +273,8 @@ tags:
 - tag: \"1.2\"
   digest: null
   seenAt: \"2026-01-02T00:00:00Z\"
+tagsBefore: 0000002a deadbeef
+tagsEdited: true
 reverted:
   digest: sha256:5555555555555555555555555555555555555555555555555555555555555555
   seenAt: \"2026-01-02T00:00:00Z\"
@@ -316,6 +300,7 @@ theirs: 1
             ("builtFrom: {a: b}\n", "1:16 `a` is no digest"),
             ("unbuilt: {a: {}}\n", "1:14 an unbuilt base has `since`"),
             ("tags: [{tag: a}]\n", "1:8 a seen tag has"),
+            ("tagsBefore: 0000002a tag\n", "1:13 `tagsBefore` is a line of marks"),
         ] {
             let error = read_image(&name, text.as_bytes()).unwrap_err();
             let told = format!("{}:{} {}", error.at.line, error.at.column, error.message);

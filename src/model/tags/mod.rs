@@ -2,6 +2,7 @@
 
 mod platform;
 mod range;
+mod seen;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod version;
 
 pub use platform::PlatformWish;
 pub use range::Range;
+pub use seen::{DATED, SeenTag, Sightings};
 pub use select::{Candidate, Rejection, Selector, SelectorError, Verdict, Wish};
 pub use version::Version;
 

@@ -123,6 +123,11 @@ impl Rejection {
         (Self::BeyondLimit, "it would do, but others are better, as many as the limit"),
     ];
 
+    /// What it means.
+    pub fn meaning(self) -> &'static str {
+        Self::ALL.iter().find(|(rule, _)| rule.word() == self.word()).map_or("", |(_, meaning)| meaning)
+    }
+
     /// The word in JSON. Stable.
     pub fn word(self) -> &'static str {
         match self {

@@ -149,8 +149,15 @@ mod tests {
                 ..Plan::default()
             };
             let graph = ImageGraph::new([(name("portal"), ["node".to_owned()].into())]);
-            let input =
-                Input { desired: &Desired::default(), recorded: &recorded, plan: &plan, graph: &graph, diagnostics: &[], held: &[] };
+            let input = Input {
+                desired: &Desired::default(),
+                recorded: &recorded,
+                plan: &plan,
+                graph: &graph,
+                diagnostics: &[],
+                held: &[],
+                lists: &BTreeMap::new(),
+            };
             let mut facts = Vec::new();
             of_image(&mut facts, &input, &Subject::image(&name("portal")));
             waiting(&mut facts, &input, &name("node"));

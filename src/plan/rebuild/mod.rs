@@ -4,12 +4,14 @@
 //! asks, and [`decide`] turns the answers into records, decisions, and the list of what this process may send
 //! once the records are published.
 
+mod dates;
 mod decision;
 mod due;
 mod gates;
 mod input;
 mod key;
 mod look;
+mod others;
 mod proof;
 mod record;
 mod select;
@@ -61,7 +63,7 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
     let cyclic: BTreeSet<ImageName> = graph.cycles().into_iter().flatten().collect();
     let mut busy: BTreeMap<ImageName, Busy> = BTreeMap::new();
     let mut open: Vec<gates::Candidate> = Vec::new();
-    let mut in_flight = others_in_flight(plan, input, &mut busy);
+    let mut in_flight = others::note(plan, input, &mut busy);
     for name in order(plan) {
         let Some((entry, build)) = input.desired.entries.get(&name).and_then(|entry| Some((entry, entry.build()?))) else { continue };
         let Some(state) = plan.images.remove(&name) else { continue };
@@ -91,6 +93,7 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
         put(plan, input, state, &reasons);
     }
     begin(plan, input, open, in_flight);
+    dates::record(plan, input);
     finish(plan, input, answers);
 }
 
@@ -123,19 +126,6 @@ fn order(plan: &Plan) -> Vec<ImageName> {
 
 fn graph(plan: &Plan) -> ImageGraph {
     ImageGraph::new(plan.images.iter().map(|(name, state)| (name.clone(), state.base_images.iter().cloned().collect())))
-}
-
-/// Images that are not decided on in this pass may still be on their way, and others may build on them.
-fn others_in_flight(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageName, Busy>) -> usize {
-    let others = input.recorded.images.iter().filter(|(name, _)| !plan.images.contains_key(*name));
-    let mut count = 0;
-    for (name, state) in others {
-        count += usize::from(state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight));
-        if let Some(busied) = is_busy(input, state) {
-            busy.insert(name.clone(), busied);
-        }
-    }
-    count
 }
 
 /// An image that what builds on it waits for.

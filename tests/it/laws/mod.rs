@@ -3,6 +3,7 @@
 pub mod fake;
 mod lifecycle;
 mod rebuilds;
+mod tags;
 pub mod worlds;
 
 use std::collections::BTreeSet;

@@ -11,4 +11,5 @@ pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod registry;
 pub(crate) mod remote;
+pub(crate) mod tee;
 pub(crate) mod token_service;

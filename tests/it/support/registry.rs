@@ -122,6 +122,13 @@ impl RealRegistry {
         self.push_configured(repository, tag, &layers.join(" "), config.to_string().as_bytes())
     }
 
+    /// Puts an image that says it was made at `created`.
+    pub(crate) fn push_created(&self, repository: &str, tag: &str, created: &str) -> String {
+        let rootfs = json!({ "type": "layers", "diff_ids": [] });
+        let config = json!({ "architecture": "amd64", "os": "linux", "created": created, "rootfs": rootfs });
+        self.push_configured(repository, tag, &format!("{tag} {created}"), config.to_string().as_bytes())
+    }
+
     fn push_configured(&self, repository: &str, tag: &str, content: &str, blob: &[u8]) -> String {
         let (_, location) = self.send("POST", &format!("/v2/{repository}/blobs/uploads/"), "text/plain", &[], repository);
         let place = location.split_once(&self.host()).map_or(location.as_str(), |(_, path)| path);

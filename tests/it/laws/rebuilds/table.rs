@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use plimsoll::format::state_file::read_base;
+use plimsoll::model::ImageName;
 use plimsoll::plan::rebuild::Code;
 use plimsoll::reconcile::Intervals;
 
@@ -421,6 +423,16 @@ const ROWS: &[Row] = &[
         },
         "waiting +700",
     ),
+    (
+        "due, and so is what it builds on, which was not asked for",
+        || {
+            let mut world = world(vec![plan(&["b0"]), plan(&["m0", "b0"])]);
+            moved(&mut world, DELAY);
+            world.options.only = [ImageName::parse("image1").unwrap()].into();
+            (world, 1)
+        },
+        "parent-rebuilding",
+    ),
     ("it builds on itself", || (world(vec![plan(&["m1"]), plan(&["m0"])]), 0), "cycle"),
 ];
 
@@ -446,4 +458,21 @@ fn worlds_and_what_is_decided() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     let known: Vec<&str> = Code::ALL.iter().map(|code| code.word()).collect();
     assert!(seen.iter().all(|code| known.contains(code)));
+}
+
+/// The date that is recorded of a base is the one on which the image is rebuilt, if nothing else happens.
+#[test]
+fn the_recorded_date_is_when_it_happens() {
+    let mut world = one();
+    for (minutes, expected) in [(600, "waiting +720"), (600, "waiting +720"), (200, "capped +240")] {
+        world.with(|outside| outside.push_base("b0"));
+        let said = decided(&mut world, 0);
+        let tree = world.repository.tree();
+        let (path, bytes) = tree.iter().find(|(path, _)| path.starts_with("state/base-images/")).unwrap();
+        let name = path.trim_start_matches("state/base-images/").trim_end_matches(".yaml");
+        let base = read_base(&ImageName::parse(name).unwrap(), bytes).unwrap();
+        let recorded = base.eligible_at["image0"].unwrap().duration_since(world.with(|outside| outside.now)).as_mins();
+        assert_eq!((said.as_str(), said.ends_with(&format!(" +{recorded}"))), (expected, true), "{recorded}");
+        world.wait(minutes);
+    }
 }
