@@ -14,10 +14,20 @@ use crate::ports::{Answer, CommitFacts, File, Listing, Proposal, Publication, Re
 /// Deepest directory that is listed below an asked-for path.
 const DEEPEST: usize = 16;
 
+/// Largest file that is kept in memory from the listing on. Entries and states are smaller.
+const KEPT: usize = 64 << 10;
+
 /// A directory.
 pub struct Folder {
     root: PathBuf,
-    blobs: Mutex<BTreeMap<BlobId, PathBuf>>,
+    blobs: Mutex<BTreeMap<BlobId, Blob>>,
+}
+
+/// A file that was listed.
+#[derive(Clone)]
+enum Blob {
+    Content(Vec<u8>),
+    Path(PathBuf),
 }
 
 impl Folder {
@@ -42,7 +52,7 @@ impl Folder {
             let content = fs::read(&path).map_err(|error| local(&error))?;
             let blob = id_of(&content)?;
             if let Ok(mut blobs) = self.blobs.lock() {
-                blobs.insert(blob.clone(), path);
+                blobs.insert(blob.clone(), if content.len() <= KEPT { Blob::Content(content) } else { Blob::Path(path) });
             }
             listing.files.insert(relative.to_owned(), File { blob, size: Some(meta.len()) });
         } else if meta.is_dir() && depth < DEEPEST {
@@ -85,9 +95,11 @@ impl Repository for Folder {
     }
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
-        let path = self.blobs.lock().ok().and_then(|blobs| blobs.get(blob).cloned());
-        let path = path.ok_or_else(|| Fault::new(Class::Internal, "a file was asked for that was never listed"))?;
-        let content = fs::read(&path).map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
+        let listed = self.blobs.lock().ok().and_then(|blobs| blobs.get(blob).cloned());
+        let content = match listed.ok_or_else(|| Fault::new(Class::Internal, "a file was asked for that was never listed"))? {
+            Blob::Content(content) => content,
+            Blob::Path(path) => fs::read(&path).map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?,
+        };
         if content.len() as u64 > limit {
             return Err(Fault::new(Class::Limit, format!("the file has {} bytes, more than the {limit} that are read", content.len())));
         }

@@ -14,7 +14,7 @@ use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{BlobId, CommitId, Snapshot};
 use crate::ports::context::{Context, ContextPath, OwnContexts};
-use crate::ports::{Answer, CommitFacts, Listing, Proposal, Publication, Repository};
+use crate::ports::{Answer, CommitFacts, Hydrated, Listing, Note, Proposal, Publication, Repository};
 
 /// Where the record head that was last seen is remembered.
 pub(super) const LAST_SEEN: &str = "plimsoll-last-seen";
@@ -42,7 +42,7 @@ pub(super) struct Seen {
 }
 
 impl Remote {
-    fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn with<T>(&self, use_it: impl FnOnce(&Git) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut seen = self.seen.lock().map_err(|_| Fault::new(Class::Internal, "an earlier read panicked"))?;
         if seen.repository.is_none() {
             seen.repository = Some(self.mirror.repository()?);
@@ -153,7 +153,7 @@ impl Remote {
         last.is_some_and(|last| repository.find_commit(last).is_ok() && !descends(repository, record, last))
     }
 
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.repository = None;
         }
@@ -177,7 +177,7 @@ impl Remote {
         let Some((draft, objects)) = draft else { return Ok(Publication::Moved) };
         let signature = sign::optional(self.signing_key.as_ref(), &draft).await?;
         let commit = draft.write(&objects, signature.as_deref())?;
-        let publication = push(&self.git, &self.mirror, &self.url, &branch, expected, commit).await?;
+        let publication = push(&self.git, &self.mirror, &self.url, &branch.full(), expected, commit).await?;
         if let Publication::Published(id) = &publication {
             self.mirror.remember(LAST_SEEN, id.as_str());
         }
@@ -189,6 +189,12 @@ impl Remote {
 fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
     let made_from = tip.and_then(|tip| trailer(repository, tip, "Plimsoll-Snapshot")).and_then(|id| Oid::from_str(&id).ok());
     made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
+}
+
+impl Hydrated for Remote {
+    fn note<'a>(&'a self, note: &'a Note) -> Answer<'a, Result<Publication, Fault>> {
+        Box::pin(self.note(note))
+    }
 }
 
 impl OwnContexts for Remote {

@@ -9,7 +9,7 @@ use super::super::node::{Findings, entries, get, items, text};
 use super::{duration, matches, unknown};
 use crate::base::fault::foreign;
 use crate::format::yaml::{Content, Node};
-use crate::model::policy;
+use crate::model::{Value, policy};
 
 /// Patterns of Kargo's own schemas.
 static IMAGE_URL: LazyLock<Option<Regex>> =
@@ -122,6 +122,11 @@ fn image(node: &Node, url: &str, out: &mut Findings) {
         }
         Some("Digest" | "SemVer" | "Lexical" | "NewestBuild") | None => {}
         Some(other) => out.error("A8", node, format!("`{}` is no strategy for images", foreign(other))),
+    }
+    if let Some(cached) = get(node, &["cacheByTag"])
+        && !matches!(cached.to_value(), Value::Bool(_))
+    {
+        out.error("A12", cached, "`cacheByTag` is true or false");
     }
     if let Some(platform) = get(node, &["platform"]) {
         let parts: Vec<&str> = platform.text().unwrap_or_default().split('/').collect();
