@@ -53,9 +53,9 @@ pub(super) enum Command {
     Validate(ValidateArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
-    /// Push the manifests to `BRANCH-next`, for promotion by branches; exit 4 when the remote refuses.
+    /// Push the manifests to `BRANCH-next`, for promotion by branches.
     ///
-    /// A note under `refs/notes/hydrator.metadata` says which commit was looked at, also when no manifest changed.
+    /// Exit 4 when the remote refuses. A note under `refs/notes/hydrator.metadata` says which commit was looked at, also when no manifest changed.
     Hydrate(HydrateArgs),
     /// Begin a config repository: git, `plimsoll.yaml`, `images.yaml`; what is there stays.
     Init(InitArgs),
@@ -202,7 +202,8 @@ pub(super) struct RenderArgs {
 #[derive(Debug, Args)]
 pub(super) struct HydrateArgs {
     /// The active branch, such as `environment/prod`. It is never written.
-    pub(super) branch: String,
+    #[arg(value_name = "BRANCH")]
+    pub(super) active: String,
 }
 
 /// Options of `schema`.

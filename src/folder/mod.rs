@@ -3,7 +3,7 @@
 //! No git, no network. Symlinks are listed as refused, like in a tree.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -43,26 +43,35 @@ impl Folder {
     }
 
     fn walk(&self, relative: &str, depth: usize, listing: &mut Listing) -> Result<(), Fault> {
+        match fs::symlink_metadata(self.root.join(relative)) {
+            Ok(meta) => self.take(relative, meta.file_type(), depth, listing),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Lists what is of a kind under a path.
+    fn take(&self, relative: &str, kind: FileType, depth: usize, listing: &mut Listing) -> Result<(), Fault> {
         let path = self.root.join(relative);
         let local = |error: &std::io::Error| Fault::new(Class::Local, format!("{relative}: {error}"));
-        let Ok(meta) = fs::symlink_metadata(&path) else { return Ok(()) };
-        if meta.is_symlink() {
+        if kind.is_symlink() {
             listing.refused.insert(relative.to_owned(), "a symlink is never followed");
-        } else if meta.is_file() {
+        } else if kind.is_file() {
             let content = fs::read(&path).map_err(|error| local(&error))?;
-            let blob = id_of(&content)?;
+            let (blob, size) = (id_of(&content)?, content.len() as u64);
             if let Ok(mut blobs) = self.blobs.lock() {
                 blobs.insert(blob.clone(), if content.len() <= KEPT { Blob::Content(content) } else { Blob::Path(path) });
             }
-            listing.files.insert(relative.to_owned(), File { blob, size: Some(meta.len()) });
-        } else if meta.is_dir() && depth < DEEPEST {
+            listing.files.insert(relative.to_owned(), File { blob, size: Some(size) });
+        } else if kind.is_dir() && depth < DEEPEST {
             for entry in fs::read_dir(&path).map_err(|error| local(&error))? {
-                let name = entry.map_err(|error| local(&error))?.file_name();
-                match name.to_str() {
+                let entry = entry.map_err(|error| local(&error))?;
+                // The kind comes with the name; asking for each file would cost as much as reading it.
+                let kind = entry.file_type().map_err(|error| local(&error))?;
+                match entry.file_name().to_str() {
                     Some(".git") => {}
-                    Some(name) => self.walk(&format!("{relative}/{name}"), depth + 1, listing)?,
+                    Some(name) => self.take(&format!("{relative}/{name}"), kind, depth + 1, listing)?,
                     None => {
-                        listing.refused.insert(format!("{relative}/{}", name.to_string_lossy()), "its name is no text");
+                        listing.refused.insert(format!("{relative}/{}", entry.file_name().to_string_lossy()), "its name is no text");
                     }
                 }
             }

@@ -28,8 +28,8 @@ const DEEPEST: usize = 16;
 
 /// Pushes the manifests to the branch beside `active`.
 pub(super) fn branch(context: &Context, args: &HydrateArgs) -> Result<u8, Fault> {
-    let next = BranchName::parse(&format!("{}-next", args.branch))
-        .map_err(|message| Fault::new(Class::Config, format!("{}-next: {message}", crate::base::fault::foreign(&args.branch))))?;
+    let next = BranchName::parse(&format!("{}-next", args.active))
+        .map_err(|message| Fault::new(Class::Config, format!("{}-next: {message}", crate::base::fault::foreign(&args.active))))?;
     let done = until_interrupted(async {
         let owned = Owned::open(&context.operator)?;
         let onto = RepositoryOptions { record_branch: Some(next.clone()), ..repository_options(&context.operator)? };

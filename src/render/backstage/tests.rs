@@ -258,7 +258,7 @@ fn pages_may_have_templates_of_their_own() {
     let own = made("backstage/index.md", page);
     assert!(own.findings.is_empty(), "{:?}", own.findings);
     let body = &own.documents[index].body;
-    assert!(body.starts_with("\n# &#60;b&#62;: &#42;x&#42;\n- Image: ghcr.io/acme/portal\n"), "{body}");
+    assert!(body.starts_with("\n# &#60;b&#62;&#58; &#42;x&#42;\n- Image: ghcr.io/acme/portal\n"), "{body}");
     let own = made("backstage/mkdocs.yml", "site_name: {{ title }}\nplugins: [techdocs-core]\n");
     assert_eq!(own.documents[mkdocs].body, "site_name: \"<b>: *x*\"\nplugins: [techdocs-core]\n");
 

@@ -14,10 +14,11 @@ use crate::model::policy::{Strategy, TagPolicy};
 use crate::model::settings::{KargoMode, KargoVersion};
 use crate::model::{BaseState, Delay, Digest, Entry, ImageState, RepoPath, Subject};
 
-/// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern). Legal OCI names with
+/// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern, whose classes are those of ASCII, as
+/// in Go). Legal OCI names with
 /// `--` or `__` are outside of it.
 static REPO_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\w+([\.-]\w+)*(:[\d]+)?/)?(\w+([\.-]\w+)*)(/\w+([\.-]\w+)*)*$").ok());
+    LazyLock::new(|| Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$").ok());
 
 #[derive(Serialize)]
 struct Warehouse<'a> {

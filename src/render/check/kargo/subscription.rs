@@ -11,17 +11,17 @@ use crate::base::fault::foreign;
 use crate::format::yaml::{Content, Node};
 use crate::model::{Value, policy};
 
-/// Patterns of Kargo's own schemas.
+/// Patterns of Kargo's own schemas. Their classes are those of ASCII, as in Go.
 static IMAGE_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\w+([\.-]\w+)*(:[\d]+)?/)?(\w+([\.-]\w+)*)(/\w+([\.-]\w+)*)*$").ok());
+    LazyLock::new(|| Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$").ok());
 static GIT_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^https?://(?:([\w-]+)(:(.+))?@)?([\w-]+(?:\.[\w-]+)*)(?::(\d{1,5}))?(/.*)$").ok());
+    LazyLock::new(|| Regex::new(r"^https?://(?:([0-9A-Za-z_-]+)(:(.+))?@)?([0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*)(?::([0-9]{1,5}))?(/.*)$").ok());
 static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9]([a-zA-Z0-9._/-]*[a-zA-Z0-9_-])?$").ok());
 /// Ranges as Masterminds/semver reads them: comparators with blanks or commas between, `||` between those.
 static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let version = r"v?([0-9]+|[xX*])(\.([0-9]+|[xX*]))?(\.([0-9]+|[xX*]))?(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?";
-    let one = format!(r"\s*((=|!=|>|<|>=|=>|<=|=<|~|~>|\^)?\s*{version}|{version}\s+-\s+{version})\s*");
-    Regex::new(&format!(r"^{one}([,\s]{one})*(\|\|{one}([,\s]{one})*)*$")).ok()
+    let one = format!(r"[ \t]*((=|!=|>|<|>=|=>|<=|=<|~|~>|\^)?[ \t]*{version}|{version}[ \t]+-[ \t]+{version})[ \t]*");
+    Regex::new(&format!(r"^{one}([, \t]{one})*(\|\|{one}([, \t]{one})*)*$")).ok()
 });
 
 const IMAGE_KEYS: [&str; 12] = [
