@@ -21,6 +21,9 @@ const TRIES: u32 = 10;
 /// The file that says which commit manifests were made from.
 pub const METADATA: &str = "hydrator.metadata";
 
+/// New content by path; `None` deletes the file.
+type Files = BTreeMap<String, Option<Vec<u8>>>;
+
 /// How a hydration ended.
 #[derive(Debug)]
 pub struct Hydration {
@@ -101,7 +104,7 @@ fn difference(
     snapshot: &Snapshot,
     source: Option<&CommitFacts>,
     options: &Options,
-) -> Result<(BTreeMap<String, Option<Vec<u8>>>, usize), Fault> {
+) -> Result<(Files, usize), Fault> {
     let mut files = BTreeMap::new();
     let mut wanted = BTreeSet::new();
     for (path, document) in documents {

@@ -104,17 +104,16 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
     let Some(out) = &args.out else {
         let stream: Vec<&str> =
             documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
-        match context.operator.output {
+        if context.operator.output == Format::Json {
             // One document that kubectl takes as well as the stream.
-            Format::Json => output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json),
-            _ => {
-                let mut text = String::with_capacity(stream.iter().map(|body| body.len() + 4).sum());
-                for body in &stream {
-                    text.push_str("---\n");
-                    text.push_str(body);
-                }
-                output::print(&text);
+            output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json);
+        } else {
+            let mut text = String::with_capacity(stream.iter().map(|body| body.len() + 4).sum());
+            for body in &stream {
+                text.push_str("---\n");
+                text.push_str(body);
             }
+            output::print(&text);
         }
         // The process ends here. Giving thousands of documents back one by one would take longer than printing them.
         std::mem::forget(drafted);

@@ -238,18 +238,14 @@ fn is_harmless(text: &str) -> bool {
 
 /// A key and what stands behind it on its line.
 fn key(line: &str) -> Option<(&str, &str)> {
-    let (name, rest) = match line.strip_prefix('"') {
-        Some(quoted) => {
-            let end = quoted.bytes().position(|byte| matches!(byte, b'"' | b'\\') || !byte.is_ascii())?;
-            (quoted.get(..end)?, quoted.get(end..)?.strip_prefix('"')?)
-        }
-        None => {
-            let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
-            let end = line.bytes().position(|byte| !inner(byte))?;
-            let name = line.get(..end)?;
-            let first = *name.as_bytes().first()?;
-            (first.is_ascii_alphanumeric() || first == b'_').then_some((name, line.get(end..)?))?
-        }
+    let (name, rest) = if let Some(quoted) = line.strip_prefix('"') {
+        let end = quoted.bytes().position(|byte| matches!(byte, b'"' | b'\\') || !byte.is_ascii())?;
+        (quoted.get(..end)?, quoted.get(end..)?.strip_prefix('"')?)
+    } else {
+        let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+        let end = line.bytes().position(|byte| !inner(byte))?;
+        let first = *line.as_bytes().first()?;
+        (first.is_ascii_alphanumeric() || first == b'_').then_some((line.get(..end)?, line.get(end..)?))?
     };
     let rest = rest.strip_prefix(':')?;
     let rest = if rest.is_empty() { rest } else { rest.strip_prefix(' ').filter(|rest| !rest.is_empty() && !rest.starts_with(' '))? };
@@ -303,7 +299,7 @@ fn single_quoted(line: &str) -> Option<(String, &str)> {
 /// A scalar without quotes that fills the rest of its line.
 fn plain(line: &str) -> Option<Content> {
     let first = line.bytes().next()?;
-    let second = line.bytes().nth(1).unwrap_or(b' ');
+    let second = line.as_bytes().get(1).copied().unwrap_or(b' ');
     let begins = first.is_ascii_alphanumeric() || b"/._~^".contains(&first) || (first == b'-' && second.is_ascii_alphanumeric());
     let is_whole = line.is_ascii() && !line.ends_with([' ', ':']) && !line.contains(": ") && !line.contains(" #");
     (begins && is_whole).then(|| Content::Scalar { text: line.to_owned(), plain: true })

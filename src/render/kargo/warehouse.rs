@@ -17,8 +17,10 @@ use crate::model::{BaseState, Delay, Digest, Entry, ImageState, RepoPath, Subjec
 /// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern, whose classes are those of ASCII, as
 /// in Go). Legal OCI names with
 /// `--` or `__` are outside of it.
-static REPO_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$").ok());
+static REPO_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$")
+        .ok()
+});
 
 #[derive(Serialize)]
 struct Warehouse<'a> {

@@ -12,10 +12,13 @@ use crate::format::yaml::{Content, Node};
 use crate::model::{Value, policy};
 
 /// Patterns of Kargo's own schemas. Their classes are those of ASCII, as in Go.
-static IMAGE_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$").ok());
-static GIT_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^https?://(?:([0-9A-Za-z_-]+)(:(.+))?@)?([0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*)(?::([0-9]{1,5}))?(/.*)$").ok());
+static IMAGE_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$")
+        .ok()
+});
+static GIT_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^https?://(?:([0-9A-Za-z_-]+)(:(.+))?@)?([0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*)(?::([0-9]{1,5}))?(/.*)$").ok()
+});
 static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9]([a-zA-Z0-9._/-]*[a-zA-Z0-9_-])?$").ok());
 /// Ranges as Masterminds/semver reads them: comparators with blanks or commas between, `||` between those.
 static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
