@@ -54,7 +54,7 @@ fn a_branch_beside_the_active_one_holds_the_manifests() {
     assert!(beside.iter().all(|path| path.ends_with("hydrator.metadata") || !path.contains('/')), "{beside:?}");
     let metadata: Value = serde_json::from_str(&remote.file(NEXT, "kargo/hydrator.metadata").unwrap()).unwrap();
     assert_eq!(metadata["drySha"], json!(dry));
-    assert!(metadata["subject"].as_str().unwrap().starts_with("plimsoll: "), "{metadata}");
+    assert_eq!(metadata["subject"], json!(git(&remote.bare(), &["show", "--no-patch", "--format=%s", "main"])));
     let message = git(&remote.bare(), &["show", "--no-patch", "--format=%B", NEXT]);
     assert!(message.contains(&format!("Argocd-reference-commit-sha: {dry}\n")), "{message}");
     assert_eq!(note(&remote), json!({"drySha": dry}));
