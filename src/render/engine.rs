@@ -8,7 +8,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
-use super::templates::TEMPLATES;
+use super::templates::{self, TEMPLATES};
 use super::{inert, quote};
 use crate::base::{Class, Fault, fault::foreign};
 
@@ -55,7 +55,7 @@ impl Engine {
         let given = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&given);
         environment.set_formatter(move |out, state, value| {
-            let text = if state.name().ends_with(".md") { shown(value, &noted)? } else { written(value, &noted)? };
+            let text = if templates::is_markdown(state.name()) { shown(value, &noted)? } else { written(value, &noted)? };
             out.write_str(&text).map_err(minijinja::Error::from)
         });
         let mut engine = Self { environment, given, broken: BTreeMap::new() };

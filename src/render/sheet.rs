@@ -135,7 +135,7 @@ impl<'a> Sheet<'a> {
         let checked = made.and_then(|made| match check::page(template, &made) {
             Some(finding) => Err(refusal(&name, &finding)),
             // The comment at the head would take a heading on the next line into itself.
-            None if template.ends_with(".md") && !made.text.starts_with('\n') => Ok(format!("\n{}", made.text)),
+            None if templates::is_markdown(template) && !made.text.starts_with('\n') => Ok(format!("\n{}", made.text)),
             None => Ok(made.text),
         });
         checked.map_err(|fault| self.taken.out.findings.insert(fault.text.clone(), fault)).ok()

@@ -52,6 +52,11 @@ templates! {
 /// Pages that a repository may have a template of its own for. Without one they are written without a template.
 pub const PAGES: [&str; 2] = ["backstage/mkdocs.yml", "backstage/index.md"];
 
+/// Whether a template makes Markdown rather than YAML.
+pub(super) fn is_markdown(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "md")))
+}
+
 /// Where a repository's own templates lie that make files of their own, under `templates/`.
 pub const EXTRA: [&str; 3] = ["extra/image/", "extra/base/", "extra/repo/"];
 

@@ -52,7 +52,7 @@ impl<'v> Work<'v> {
         thread::scope(|scope| {
             for _ in 1..hands {
                 // Where no thread can be made, the hands that are there do it all.
-                drop(thread::Builder::new().spawn_scoped(scope, &hand));
+                drop(thread::Builder::new().spawn_scoped(scope, hand));
             }
             hand();
         });

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::engine::Rendered;
+use super::templates;
 use crate::format::yaml::{self, Content, Limits, Node, Position};
 use crate::model::Severity;
 
@@ -111,7 +112,7 @@ fn stands(node: &Node, given: &[String]) -> Result<(), Finding> {
 /// text holds every value as it was made inert, in order.
 pub(super) fn page(template: &str, made: &Rendered) -> Option<Finding> {
     let error = |rule, at, message: String| Finding { rule, severity: Severity::Error, at, message };
-    if !template.ends_with(".yml") {
+    if templates::is_markdown(template) {
         let mut rest = made.text.as_str();
         let missing = made.given.iter().find(|text| match rest.split_once(text.as_str()) {
             Some((_, behind)) => {
