@@ -25,6 +25,11 @@ fn main() {
             "repository: {url: https://git.example.com/images.git}\nargocd: {}\nkargo:\n  analysis: {image: ghcr.io/acme/plimsoll:0.1.0}\n",
         ),
         ("Warehouses, Backstage", "repository: {url: https://git.example.com/images.git}\nbackstage: {}\n"),
+        // Both kinds of entities, and the pages of each image.
+        (
+            "everything",
+            "repository: {url: https://git.example.com/images.git}\nargocd: {}\nkargo:\n  analysis: {image: ghcr.io/acme/plimsoll:0.1.0}\nbackstage: {kinds: both}\n",
+        ),
     ] {
         for size in [100, 1000] {
             let root = tempfile::tempdir().expect("a directory");

@@ -104,6 +104,28 @@ pub trait Repository: Send + Sync {
     fn publish<'a>(&'a self, proposal: &'a Proposal) -> Answer<'a, Result<Publication, Fault>>;
 }
 
+/// A note about a commit.
+#[derive(Debug, Clone)]
+pub struct Note {
+    /// The commit it is about.
+    pub commit: CommitId,
+    /// Its text.
+    pub text: String,
+    /// Author's name.
+    pub author: String,
+    /// Author's address.
+    pub email: String,
+    /// When it says it was made.
+    pub when: Timestamp,
+}
+
+/// A branch of manifests that promotion by branches follows, with the notes beside it. Its record is that branch.
+pub trait Hydrated: Repository {
+    /// Makes this the note of its commit, if nobody noted something else in between. A commit that has this very note
+    /// keeps it, and nothing is written.
+    fn note<'a>(&'a self, note: &'a Note) -> Answer<'a, Result<Publication, Fault>>;
+}
+
 /// Where a Dockerfile lives outside the config repository.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceBranch {

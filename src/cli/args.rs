@@ -53,6 +53,10 @@ pub(super) enum Command {
     Validate(ValidateArgs),
     /// Print the manifests of a directory: no git, no network, no clock.
     Render(RenderArgs),
+    /// Push the manifests to `BRANCH-next`, for promotion by branches.
+    ///
+    /// Exit 4 when the remote refuses. A note under `refs/notes/hydrator.metadata` says which commit was looked at, also when no manifest changed.
+    Hydrate(HydrateArgs),
     /// Begin a config repository: git, `plimsoll.yaml`, `images.yaml`; what is there stays.
     Init(InitArgs),
     /// Print the JSON Schema of a config file.
@@ -194,6 +198,14 @@ pub(super) struct RenderArgs {
     pub(super) announce: bool,
 }
 
+/// Options of `hydrate`.
+#[derive(Debug, Args)]
+pub(super) struct HydrateArgs {
+    /// The active branch, such as `environment/prod`. It is never written.
+    #[arg(value_name = "BRANCH")]
+    pub(super) active: String,
+}
+
 /// Options of `schema`.
 #[derive(Debug, Args)]
 pub(super) struct SchemaArgs {
@@ -267,6 +279,7 @@ impl Command {
             Self::Doctor => ("doctor", and(&[])),
             Self::Validate(_) => ("validate", and(&[Format::Sarif, Format::Github])),
             Self::Render(_) => ("render", and(&[])),
+            Self::Hydrate(_) => ("hydrate", and(&[])),
             Self::Init(_) => ("init", and(&[])),
             Self::Schema(_) => ("schema", and(&[])),
             Self::Inspect(_) => ("inspect", and(&[])),

@@ -3,7 +3,7 @@
 //! No git, no network. Symlinks are listed as refused, like in a tree.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, FileType};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -14,10 +14,20 @@ use crate::ports::{Answer, CommitFacts, File, Listing, Proposal, Publication, Re
 /// Deepest directory that is listed below an asked-for path.
 const DEEPEST: usize = 16;
 
+/// Largest file that is kept in memory from the listing on. Entries and states are smaller.
+const KEPT: usize = 64 << 10;
+
 /// A directory.
 pub struct Folder {
     root: PathBuf,
-    blobs: Mutex<BTreeMap<BlobId, PathBuf>>,
+    blobs: Mutex<BTreeMap<BlobId, Blob>>,
+}
+
+/// A file that was listed.
+#[derive(Clone)]
+enum Blob {
+    Content(Vec<u8>),
+    Path(PathBuf),
 }
 
 impl Folder {
@@ -33,26 +43,35 @@ impl Folder {
     }
 
     fn walk(&self, relative: &str, depth: usize, listing: &mut Listing) -> Result<(), Fault> {
+        match fs::symlink_metadata(self.root.join(relative)) {
+            Ok(meta) => self.take(relative, meta.file_type(), depth, listing),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Lists what is of a kind under a path.
+    fn take(&self, relative: &str, kind: FileType, depth: usize, listing: &mut Listing) -> Result<(), Fault> {
         let path = self.root.join(relative);
         let local = |error: &std::io::Error| Fault::new(Class::Local, format!("{relative}: {error}"));
-        let Ok(meta) = fs::symlink_metadata(&path) else { return Ok(()) };
-        if meta.is_symlink() {
+        if kind.is_symlink() {
             listing.refused.insert(relative.to_owned(), "a symlink is never followed");
-        } else if meta.is_file() {
+        } else if kind.is_file() {
             let content = fs::read(&path).map_err(|error| local(&error))?;
-            let blob = id_of(&content)?;
+            let (blob, size) = (id_of(&content)?, content.len() as u64);
             if let Ok(mut blobs) = self.blobs.lock() {
-                blobs.insert(blob.clone(), path);
+                blobs.insert(blob.clone(), if content.len() <= KEPT { Blob::Content(content) } else { Blob::Path(path) });
             }
-            listing.files.insert(relative.to_owned(), File { blob, size: Some(meta.len()) });
-        } else if meta.is_dir() && depth < DEEPEST {
+            listing.files.insert(relative.to_owned(), File { blob, size: Some(size) });
+        } else if kind.is_dir() && depth < DEEPEST {
             for entry in fs::read_dir(&path).map_err(|error| local(&error))? {
-                let name = entry.map_err(|error| local(&error))?.file_name();
-                match name.to_str() {
+                let entry = entry.map_err(|error| local(&error))?;
+                // The kind comes with the name; asking for each file would cost as much as reading it.
+                let kind = entry.file_type().map_err(|error| local(&error))?;
+                match entry.file_name().to_str() {
                     Some(".git") => {}
-                    Some(name) => self.walk(&format!("{relative}/{name}"), depth + 1, listing)?,
+                    Some(name) => self.take(&format!("{relative}/{name}"), kind, depth + 1, listing)?,
                     None => {
-                        listing.refused.insert(format!("{relative}/{}", name.to_string_lossy()), "its name is no text");
+                        listing.refused.insert(format!("{relative}/{}", entry.file_name().to_string_lossy()), "its name is no text");
                     }
                 }
             }
@@ -85,9 +104,11 @@ impl Repository for Folder {
     }
 
     fn read(&self, blob: &BlobId, limit: u64) -> Result<Vec<u8>, Fault> {
-        let path = self.blobs.lock().ok().and_then(|blobs| blobs.get(blob).cloned());
-        let path = path.ok_or_else(|| Fault::new(Class::Internal, "a file was asked for that was never listed"))?;
-        let content = fs::read(&path).map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?;
+        let listed = self.blobs.lock().ok().and_then(|blobs| blobs.get(blob).cloned());
+        let content = match listed.ok_or_else(|| Fault::new(Class::Internal, "a file was asked for that was never listed"))? {
+            Blob::Content(content) => content,
+            Blob::Path(path) => fs::read(&path).map_err(|error| Fault::new(Class::Local, format!("{}: {error}", path.display())))?,
+        };
         if content.len() as u64 > limit {
             return Err(Fault::new(Class::Limit, format!("the file has {} bytes, more than the {limit} that are read", content.len())));
         }

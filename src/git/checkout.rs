@@ -140,7 +140,7 @@ impl Checkout {
         if again != commit {
             return Err(Fault::new(Class::Internal, "the same proposal gave two commits"));
         }
-        push(&program, &mirror, url, branch, expected, commit).await
+        push(&program, &mirror, url, &branch.full(), expected, commit).await
     }
 }
 

@@ -9,6 +9,7 @@ mod examine;
 mod last;
 mod mirror;
 mod move_branch;
+mod notes;
 mod objects;
 mod opened;
 mod pack;
@@ -28,8 +29,8 @@ use crate::base::{Class, Fault};
 use crate::model::BlobId;
 use crate::model::branch::BranchName;
 use crate::model::remote_url::{Protocol, RemoteUrl};
-use crate::ports::Repository;
 use crate::ports::context::OwnContexts;
+use crate::ports::{Hydrated, Repository};
 
 pub use command::{GitCredentials, GitProgram};
 pub use create::{begin, create};
@@ -88,11 +89,25 @@ pub fn open(options: RepositoryOptions) -> Result<Box<dyn ConfigRepository>, Fau
         program.protocols.insert(Protocol::File);
         return Ok(Box::new(Checkout { git: Mutex::new(git), branch, record_branch, push, signing_key, program, cache }));
     }
+    remote(options).map(|remote| Box::new(remote) as _)
+}
+
+/// Opens the branch that `record_branch` names as one of manifests. It has a mirror of its own: what is remembered of the
+/// record in that of [`open`] is said of another branch.
+///
+/// # Errors
+/// When the location is none, or the mirror can't be made.
+pub fn open_hydrated(options: RepositoryOptions) -> Result<Box<dyn Hydrated>, Fault> {
+    let cache = options.cache.join("hydrated");
+    remote(RepositoryOptions { cache, ..options }).map(|remote| Box::new(remote) as _)
+}
+
+fn remote(options: RepositoryOptions) -> Result<Remote, Fault> {
     let url = remote_location(&options)?;
     let RepositoryOptions { branch, record_branch, cache, signing_key, mut program, .. } = options;
     program.protocols.insert(url.protocol());
     let mirror = Mirror::open(&cache, &url)?;
-    Ok(Box::new(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() }))
+    Ok(Remote { url, branch, record_branch, git: program, mirror, signing_key, seen: Mutex::default() })
 }
 
 /// The repository, when the location is the path of one with a work tree.

@@ -6,7 +6,6 @@ use super::command::{Answered, GitProgram, transfer_fault};
 use super::mirror::Mirror;
 use super::objects::{commit_id, descends};
 use crate::base::{Class, Fault};
-use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::ports::Publication;
 
@@ -32,16 +31,15 @@ enum Answer {
     Silence(Fault),
 }
 
-/// Pushes `commit` to `branch` if and only if the branch is at `expected` (nothing: it does not exist).
+/// Pushes `commit` to the ref `full` if and only if that is at `expected` (nothing: it does not exist).
 pub(super) async fn push(
     git: &GitProgram,
     mirror: &Mirror,
     url: &RemoteUrl,
-    branch: &BranchName,
+    full: &str,
     expected: Option<Oid>,
     commit: Oid,
 ) -> Result<Publication, Fault> {
-    let full = branch.full();
     let lease = format!("--force-with-lease={full}:{}", expected.map(|id| id.to_string()).unwrap_or_default());
     let refspec = format!("{commit}:{full}");
     let arguments = [
@@ -56,7 +54,7 @@ pub(super) async fn push(
         &refspec,
     ];
     let answer = match git.run(mirror.directory(), &arguments, None).await {
-        Ok(answered) => read(url, &full, &answered),
+        Ok(answered) => read(url, full, &answered),
         Err(fault) if fault.class == Class::Transient => Answer::Silence(fault),
         Err(fault) => return Err(fault),
     };
@@ -64,7 +62,7 @@ pub(super) async fn push(
         Answer::Landed => Ok(Publication::Published(commit_id(commit)?)),
         Answer::Moved => Ok(Publication::Moved),
         Answer::Refused(why) => Ok(Publication::Refused(why)),
-        Answer::Silence(fault) => confirm(git, mirror, url, &full, expected, commit, fault).await,
+        Answer::Silence(fault) => confirm(git, mirror, url, full, expected, commit, fault).await,
     }
 }
 

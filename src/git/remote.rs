@@ -14,7 +14,7 @@ use crate::base::{Class, Fault};
 use crate::model::branch::BranchName;
 use crate::model::remote_url::RemoteUrl;
 use crate::model::{CommitId, Snapshot};
-use crate::ports::{Answer, Proposal, Publication};
+use crate::ports::{Answer, Hydrated, Note, Proposal, Publication};
 
 /// Where the record head that was last seen is remembered.
 pub(super) const LAST_SEEN: &str = "plimsoll-last-seen";
@@ -142,7 +142,7 @@ impl Remote {
         last.is_some_and(|last| repository.find_commit(last).is_ok() && !descends(repository, record, last))
     }
 
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         if let Ok(mut seen) = self.seen.lock() {
             seen.repository = None;
         }
@@ -166,7 +166,7 @@ impl Remote {
         let Some((draft, objects)) = draft else { return Ok(Publication::Moved) };
         let signature = sign::optional(self.signing_key.as_ref(), &draft).await?;
         let commit = draft.write(&objects, signature.as_deref())?;
-        let publication = push(&self.git, &self.mirror, &self.url, &branch, expected, commit).await?;
+        let publication = push(&self.git, &self.mirror, &self.url, &branch.full(), expected, commit).await?;
         if let Publication::Published(id) = &publication {
             self.mirror.remember(LAST_SEEN, id.as_str());
         }
@@ -178,6 +178,12 @@ impl Remote {
 fn is_stale(repository: &Git, tip: Option<Oid>, config: Oid) -> bool {
     let made_from = tip.and_then(|tip| trailer(repository, tip, "Plimsoll-Snapshot")).and_then(|id| Oid::from_str(&id).ok());
     made_from.is_some_and(|newer| newer != config && descends(repository, newer, config))
+}
+
+impl Hydrated for Remote {
+    fn note<'a>(&'a self, note: &'a Note) -> Answer<'a, Result<Publication, Fault>> {
+        Box::pin(self.note(note))
+    }
 }
 
 impl Opened for Remote {

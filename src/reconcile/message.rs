@@ -32,7 +32,22 @@ pub fn message(
     if told.len() > TOLD {
         let _ = writeln!(out, "- and {} more", told.len() - TOLD);
     }
-    let _ = write!(out, "\nPlimsoll-Plan: {plan_id}\nPlimsoll-Snapshot: {}\n", snapshot.config);
+    let _ = write!(out, "\nPlimsoll-Plan: {plan_id}\n");
+    trailers(&mut out, snapshot, source, repo_url);
+    out
+}
+
+/// The message of a commit of manifests.
+pub(super) fn hydrated(snapshot: &Snapshot, changed: usize, source: Option<&CommitFacts>, repo_url: Option<&str>) -> String {
+    let files = if changed == 1 { "1 file".to_owned() } else { format!("{changed} files") };
+    let mut out = format!("plimsoll: hydrate {}\n\n{files} changed\n\n", snapshot.config.short());
+    trailers(&mut out, snapshot, source, repo_url);
+    out
+}
+
+/// What tools read: which commit this was made from.
+fn trailers(out: &mut String, snapshot: &Snapshot, source: Option<&CommitFacts>, repo_url: Option<&str>) {
+    let _ = writeln!(out, "Plimsoll-Snapshot: {}", snapshot.config);
     if let Some(source) = source {
         let _ = writeln!(out, "Argocd-reference-commit-sha: {}", snapshot.config);
         let _ = writeln!(out, "Argocd-reference-commit-author: {}", one_line(&source.author));
@@ -42,7 +57,6 @@ pub fn message(
             let _ = writeln!(out, "Argocd-reference-commit-repourl: {}", one_line(url));
         }
     }
-    out
 }
 
 /// `3 enrolled, 2 base-found`, or the number of files when only renders changed.

@@ -6,6 +6,7 @@ pub mod changes;
 pub mod daemon;
 pub mod due;
 pub mod effects;
+pub mod hydrate;
 mod memory;
 pub mod message;
 pub mod observe;

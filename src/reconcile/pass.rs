@@ -69,6 +69,18 @@ pub struct Options {
     pub intervals: Intervals,
 }
 
+/// A plan and its manifests, before they are held against what is there.
+struct Planned {
+    listing: Listing,
+    approvals: BTreeSet<String>,
+    desired: Desired,
+    recorded: Recorded,
+    plan: Plan,
+    rendered: render::Rendered,
+    diagnostics: Vec<Diagnostic>,
+    lists: TagLists,
+}
+
 /// One draft: a plan and what it would change.
 struct Draft {
     plan: Plan,
@@ -139,6 +151,29 @@ pub async fn drafted(world: &World<'_>, options: &Options) -> Result<Drafted, Fa
             plan,
             documents,
             invalid: false,
+        }),
+        Err(Unusable::Invalid(diagnostics)) => Ok(Drafted { diagnostics, invalid: true, ..Drafted::default() }),
+        Err(Unusable::Fault(fault)) => Err(fault),
+    }
+}
+
+/// The same without a look at the manifests that are there: nothing is said of changes and of what is held by a
+/// difference.
+///
+/// # Errors
+/// As [`drafted`].
+pub async fn rendered(world: &World<'_>, options: &Options) -> Result<Drafted, Fault> {
+    let snapshot = world.repository.snapshot().await?;
+    match planned(world, options, &snapshot, Now::read(world.clock), &mut Memory::default(), &["state"]).await {
+        Ok(Planned { desired, recorded, plan, rendered, diagnostics, .. }) => Ok(Drafted {
+            snapshot: Some(snapshot),
+            held: plan.held.clone(),
+            diagnostics,
+            desired,
+            recorded,
+            plan,
+            documents: rendered.documents,
+            ..Drafted::default()
         }),
         Err(Unusable::Invalid(diagnostics)) => Ok(Drafted { diagnostics, invalid: true, ..Drafted::default() }),
         Err(Unusable::Fault(fault)) => Err(fault),
@@ -232,6 +267,22 @@ async fn draft(
     now: Now,
     memory: &mut Memory,
 ) -> Result<(Draft, Recorded), Unusable> {
+    let planned = planned(world, options, snapshot, now, memory, &["state", "rendered"]).await?;
+    let Planned { listing, approvals, desired, recorded, plan, rendered, diagnostics, lists } = planned;
+    let untouched = untouched(&plan, &rendered);
+    let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
+    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics, lists }, recorded))
+}
+
+/// Everything up to the manifests. `record` names the directories of the record branch that are listed.
+async fn planned(
+    world: &World<'_>,
+    options: &Options,
+    snapshot: &Snapshot,
+    now: Now,
+    memory: &mut Memory,
+    record: &[&str],
+) -> Result<Planned, Unusable> {
     world.progress.begin("reading config and record", None);
     let desired = read::desired(world.repository, &snapshot.config)?;
     if let Some(stranger) = options.only.iter().find(|name| !desired.entries.contains_key(*name)) {
@@ -240,7 +291,7 @@ async fn draft(
         return Err(Unusable::Fault(fault));
     }
     let listing = match &snapshot.record {
-        Some(commit) => world.repository.list(commit, &["state", "rendered"])?,
+        Some(commit) => world.repository.list(commit, record)?,
         None => Listing::default(),
     };
     let mut recorded = read::recorded(world.repository, &listing);
@@ -312,8 +363,6 @@ async fn draft(
         kept: &plan.kept,
         templates: &templates,
     });
-    let untouched = untouched(&plan, &rendered);
-    let difference = changes::difference(world.repository, &listing, &plan, &rendered.documents, &untouched, &approvals)?;
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);
     diagnostics.extend(recorded.diagnostics.iter().cloned());
@@ -331,7 +380,7 @@ async fn draft(
             hint: None,
         });
     }
-    Ok((Draft { plan, difference, desired, documents: rendered.documents, diagnostics, lists }, recorded))
+    Ok(Planned { listing, approvals, desired, recorded, plan, rendered, diagnostics, lists })
 }
 
 fn image_prunes(desired: &Desired, recorded: &Recorded, options: &Options, approvals: &BTreeSet<String>) -> prune::Verdict {

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::{Draft, Part, Sheet, Target, View};
+use super::{Draft, Part, Sheet, Target, View, Work};
 use crate::base::{Class, Fault, Fingerprint};
 use crate::model::settings::{ArgocdSettings, ConfigRepository, KargoMode};
 use crate::model::{Owner, Subject};
@@ -42,6 +42,7 @@ struct Application<'a> {
     repository: &'a str,
     revision: String,
     followed: Followed,
+    authorized_stage: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +51,7 @@ struct Set<'a> {
     namespace: &'a str,
     server: &'a str,
     elements: Vec<Element<'a>>,
+    authorized_stage: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -65,33 +67,38 @@ impl Target for Argocd {
         "argocd"
     }
 
-    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
-        let Some(settings) = &view.settings.argocd else { return };
-        if view.is_bare() {
-            return sheet.postpone(PATH, view.kept.is_empty());
+    fn render<'v>(&'v self, view: View<'v>, work: &mut Work<'v>) {
+        if let Some(settings) = &view.settings.argocd {
+            work.add(move |sheet| applications(view, settings, sheet));
         }
-        let owner = Owner::repository("argocd");
-        let Some(repository) = &view.settings.repository else {
-            let fault = Fault::new(Class::Config, "Applications need to know where this repository is")
-                .hint("add `repository: {url: https://…}` to plimsoll.yaml");
-            return sheet.refuse(PATH.to_owned(), owner, fault);
-        };
-        let followed = followed(view);
-        if followed.is_empty() {
-            return;
-        }
-        let mut parts = vec![project(settings, repository, &followed)];
-        if settings.application_set {
-            parts.push(set(settings, repository, &followed));
-        } else {
-            parts.extend(followed.iter().map(|followed| application(settings, repository, followed)));
-        }
-        sheet.file(Draft { path: PATH.to_owned(), owner, of_all: false, parts });
     }
 
     fn paths(&self, _subject: &Subject) -> Vec<String> {
         Vec::new()
     }
+}
+
+fn applications(view: View<'_>, settings: &ArgocdSettings, sheet: &mut Sheet<'_>) {
+    if view.is_bare() {
+        return sheet.postpone(PATH, view.kept.is_empty());
+    }
+    let owner = Owner::repository("argocd");
+    let Some(repository) = &view.settings.repository else {
+        let fault = Fault::new(Class::Config, "Applications need to know where this repository is")
+            .hint("add `repository: {url: https://…}` to plimsoll.yaml");
+        return sheet.refuse(PATH.to_owned(), owner, fault);
+    };
+    let followed = followed(view);
+    if followed.is_empty() {
+        return;
+    }
+    let mut parts = vec![project(settings, repository, &followed)];
+    if settings.application_set {
+        parts.push(set(settings, repository, &followed));
+    } else {
+        parts.extend(followed.iter().map(|followed| application(settings, repository, followed)));
+    }
+    sheet.file(Draft { path: PATH.to_owned(), owner, of_all: false, parts });
 }
 
 /// The directories that the settings ask something for.
@@ -133,6 +140,7 @@ fn application(settings: &ArgocdSettings, repository: &ConfigRepository, followe
         repository: &repository.url,
         revision: revision(repository),
         followed: followed.clone(),
+        authorized_stage: settings.authorized_stage.as_deref(),
     };
     Part::new("argocd/application.yaml", &values)
 }
@@ -150,7 +158,13 @@ fn set(settings: &ArgocdSettings, repository: &ConfigRepository, followed: &[Fol
             });
         }
     }
-    let values = Set { project: &settings.project, namespace: &settings.namespace, server: &settings.server, elements };
+    let values = Set {
+        project: &settings.project,
+        namespace: &settings.namespace,
+        server: &settings.server,
+        elements,
+        authorized_stage: settings.authorized_stage.as_deref(),
+    };
     Part::new("argocd/application-set.yaml", &values)
 }
 

@@ -8,8 +8,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
-use super::quote;
-use super::templates::TEMPLATES;
+use super::templates::{self, TEMPLATES};
+use super::{inert, quote};
 use crate::base::{Class, Fault, fault::foreign};
 
 /// Instructions one document may cost. The largest of ours, for a hundred receivers, takes some five thousand.
@@ -54,13 +54,22 @@ impl Engine {
         }
         let given = Arc::new(Mutex::new(Vec::new()));
         let noted = Arc::clone(&given);
-        environment.set_formatter(move |out, _, value| {
-            let text = written(value, &noted)?;
+        environment.set_formatter(move |out, state, value| {
+            let text = if templates::is_markdown(state.name()) { shown(value, &noted)? } else { written(value, &noted)? };
             out.write_str(&text).map_err(minijinja::Error::from)
         });
         let mut engine = Self { environment, given, broken: BTreeMap::new() };
         for template in TEMPLATES {
             engine.add(template.name, template.text);
+        }
+        engine
+    }
+
+    /// The same with templates of the config repository, by path under `templates/`.
+    pub(super) fn with(templates: &BTreeMap<String, String>) -> Self {
+        let mut engine = Self::new();
+        for (name, text) in templates {
+            engine.add(&format!("templates/{name}"), text);
         }
         engine
     }
@@ -125,6 +134,26 @@ fn written(value: &Value, given: &Mutex<Vec<String>>) -> Result<String, minijinj
         }
         ValueKind::Undefined => return Err(minijinja::Error::from(ErrorKind::UndefinedError)),
         kind => return Err(minijinja::Error::new(ErrorKind::InvalidOperation, format!("a {kind} can't stand for a value"))),
+    })
+}
+
+/// A value as Markdown reads as itself. Lists and maps have no form of their own there.
+fn shown(value: &Value, given: &Mutex<Vec<String>>) -> Result<String, minijinja::Error> {
+    if value.is_safe() {
+        return Ok(value.to_string());
+    }
+    Ok(match value.kind() {
+        ValueKind::Bool => value.is_true().to_string(),
+        ValueKind::Number => value.to_string(),
+        ValueKind::String => {
+            let text = inert::text(value.as_str().unwrap_or_default());
+            if let Ok(mut given) = given.lock() {
+                given.push(text.clone());
+            }
+            text
+        }
+        ValueKind::Undefined => return Err(minijinja::Error::from(ErrorKind::UndefinedError)),
+        kind => return Err(minijinja::Error::new(ErrorKind::InvalidOperation, format!("a {kind} can't be shown on a page"))),
     })
 }
 

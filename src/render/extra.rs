@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::name::object_name;
-use super::{Draft, Part, Sheet, Target, View};
+use super::{Draft, Part, Sheet, Target, View, Work};
 use crate::model::{BaseState, Entry, ImageState, Owner, Subject};
 
 /// The target of the repository's own templates.
@@ -71,24 +71,30 @@ impl Target for Extra {
         "extra"
     }
 
-    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
+    fn render<'v>(&'v self, view: View<'v>, work: &mut Work<'v>) {
         for name in view.templates.keys() {
             if let Some(rest) = name.strip_prefix("extra/image/") {
                 for (image, state) in view.images {
                     let Some(entry) = view.entries.get(image) else { continue };
-                    let values = Values { image: Some(of_image(entry, state)), ..common(view) };
-                    file(sheet, name, rest, Subject::image(image).into(), &values);
+                    work.add(move |sheet| {
+                        let values = Values { image: Some(of_image(entry, state)), ..common(view) };
+                        file(sheet, name, rest, Subject::image(image).into(), &values);
+                    });
                 }
             } else if let Some(rest) = name.strip_prefix("extra/base/") {
                 for (base, state) in view.bases {
-                    let values = Values { base: Some(of_base(view, state)), ..common(view) };
-                    file(sheet, name, rest, Subject::base(base).into(), &values);
+                    work.add(move |sheet| {
+                        let values = Values { base: Some(of_base(view, state)), ..common(view) };
+                        file(sheet, name, rest, Subject::base(base).into(), &values);
+                    });
                 }
             } else if let Some(rest) = name.strip_prefix("extra/repo/") {
-                let images = view.images.iter().filter_map(|(image, state)| Some(of_image(view.entries.get(image)?, state)));
-                let bases = view.bases.values().map(|state| of_base(view, state));
-                let values = Values { images: Some(images.collect()), bases: Some(bases.collect()), ..common(view) };
-                file(sheet, name, rest, Owner::repository("extra"), &values);
+                work.add(move |sheet| {
+                    let images = view.images.iter().filter_map(|(image, state)| Some(of_image(view.entries.get(image)?, state)));
+                    let bases = view.bases.values().map(|state| of_base(view, state));
+                    let values = Values { images: Some(images.collect()), bases: Some(bases.collect()), ..common(view) };
+                    file(sheet, name, rest, Owner::repository("extra"), &values);
+                });
             }
         }
     }

@@ -2,18 +2,20 @@
 //!
 //! Each target is one file or directory here and its templates in `templates/<target>/`; [`TARGETS`] lists
 //! them. A target puts values together and names templates; [`Sheet`] renders, checks ([`check`]) and takes or
-//! refuses the files. What is refused stays on the branch as it was.
+//! refuses the files; [`Work`] has several of them written at once. What is refused stays on the branch as it was.
 
 mod argocd;
 pub mod backstage;
 pub mod check;
 mod engine;
 mod extra;
+mod inert;
 pub mod kargo;
 mod name;
 mod quote;
 mod sheet;
 pub mod templates;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +25,7 @@ use crate::model::{BaseState, Entry, ImageName, ImageState, Owner, RepoSettings,
 
 pub use engine::Engine;
 pub use sheet::{Draft, Part, Sheet};
+pub use work::Work;
 
 /// What is rendered from. Nothing in it depends on who renders: a pass, a plain directory, or Argo CD's plugin.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +105,8 @@ pub trait Target: Sync {
     /// Its word on the command line, and its directory under `rendered/`.
     fn name(&self) -> &'static str;
 
-    /// Writes its files. A file that can't be made is refused alone.
-    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>);
+    /// Sets the tasks that write its files. A file that can't be made is refused alone.
+    fn render<'v>(&'v self, view: View<'v>, work: &mut Work<'v>);
 
     /// Where the files of a subject may be. Only saves reading them: what a file is made for, its head says.
     fn paths(&self, subject: &Subject) -> Vec<String>;
@@ -119,17 +122,11 @@ pub const TARGETS: &[&dyn Target] = &[&kargo::Kargo, &argocd::Argocd, &backstage
 
 /// Renders all targets. Paths start with `rendered/`.
 pub fn render(view: View<'_>) -> Rendered {
-    let mut engine = Engine::new();
-    let mut overridden = BTreeSet::new();
-    for (name, text) in view.templates {
-        engine.add(&format!("templates/{name}"), text);
-        overridden.insert(name.clone());
-    }
-    let mut sheet = Sheet::new(&engine, &overridden);
+    let mut work = Work::default();
     for target in TARGETS {
-        target.render(view, &mut sheet);
+        target.render(view, &mut work);
     }
-    sheet.finish(view.kept.is_empty())
+    work.done(view.templates).finish(view.kept.is_empty())
 }
 
 /// Paths under `rendered/` that may belong to a subject.

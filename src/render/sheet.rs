@@ -19,40 +19,45 @@ const MARKS: [&str; 6] = ["${{", "${%", "{{", "{%", "{#", "$("];
 pub struct Part {
     template: Cow<'static, str>,
     values: Value,
-    block: String,
+    taken: String,
 }
 
 impl Part {
     /// A document that `template` makes of `values`.
     pub fn new(template: &'static str, values: &impl Serialize) -> Self {
-        Self { template: Cow::Borrowed(template), values: Value::from(minijinja::value::Serde(values)), block: String::new() }
+        Self { template: Cow::Borrowed(template), values: Value::from(minijinja::value::Serde(values)), taken: String::new() }
     }
 
     /// A document that a template of the config repository makes of `values`.
     pub(super) fn of_repository(name: &str, values: &impl Serialize) -> Self {
         let template = Cow::Owned(format!("templates/{name}"));
-        Self { template, values: Value::from(minijinja::value::Serde(values)), block: String::new() }
+        Self { template, values: Value::from(minijinja::value::Serde(values)), taken: String::new() }
     }
 
-    /// The same with a text of several lines as the value of its last key: the template ends with that key and
-    /// `|`. That it stands there as one value is checked as for any other value.
+    /// The same with a stream of entities as the value of its last key: the template ends with that key and `|`. That
+    /// it stands there as one value is checked as for any other value; what its entities passed when [`Sheet::file`]
+    /// took them is not looked at again.
     #[must_use]
-    pub fn with_block(mut self, block: String) -> Self {
-        self.block = block;
+    pub(super) fn with_taken(mut self, stream: String) -> Self {
+        self.taken = stream;
         self
     }
 
-    /// What a template made, with the block under its last line.
-    fn with_its_block(&self, mut made: super::engine::Rendered) -> super::engine::Rendered {
-        for line in self.block.lines() {
+    /// What a template made, with the stream under its last line.
+    fn with_its_stream(&self, mut made: super::engine::Rendered) -> super::engine::Rendered {
+        for line in self.taken.lines() {
             made.text.push_str("    ");
             made.text.push_str(line);
             made.text.push('\n');
         }
-        if !self.block.is_empty() {
-            made.given.push(self.block.clone());
+        if !self.taken.is_empty() {
+            made.given.push(self.taken.clone());
         }
         made
+    }
+
+    fn taken(&self) -> Option<&str> {
+        (!self.taken.is_empty()).then_some(self.taken.as_str())
     }
 }
 
@@ -72,6 +77,12 @@ pub struct Draft {
 pub struct Sheet<'a> {
     engine: &'a Engine,
     overridden: &'a BTreeSet<String>,
+    taken: Taken,
+}
+
+/// What was taken and refused, with what is needed to check it against each other.
+#[derive(Default)]
+pub(super) struct Taken {
     out: Rendered,
     facts: BTreeMap<String, Vec<Facts>>,
     known: BTreeSet<Identity>,
@@ -80,8 +91,12 @@ pub struct Sheet<'a> {
 impl<'a> Sheet<'a> {
     /// An empty sheet. `overridden` names the templates that the config repository has a version of its own of;
     /// the engine knows those as `templates/<name>`.
-    pub fn new(engine: &'a Engine, overridden: &'a BTreeSet<String>) -> Self {
-        Self { engine, overridden, out: Rendered::default(), facts: BTreeMap::new(), known: BTreeSet::new() }
+    pub(super) fn new(engine: &'a Engine, overridden: &'a BTreeSet<String>) -> Self {
+        Self { engine, overridden, taken: Taken::default() }
+    }
+
+    pub(super) fn into_taken(self) -> Taken {
+        self.taken
     }
 
     /// Renders, checks and takes a file, or refuses it. Tells whether it was taken.
@@ -100,41 +115,57 @@ impl<'a> Sheet<'a> {
                 }
             }
         }
-        self.facts.insert(draft.path.clone(), facts);
+        self.taken.facts.insert(draft.path.clone(), facts);
         self.put(draft.path, Document { owner: draft.owner, of_all: draft.of_all, body: bodies.join("---\n") });
         true
     }
 
     /// Takes a file that is no YAML, or no Kubernetes document, as it is.
     pub fn put(&mut self, path: String, document: Document) {
-        self.out.documents.insert(path, document);
+        self.taken.out.documents.insert(path, document);
+    }
+
+    /// What the config repository's own template of a page makes, when there is one and its page passes.
+    pub(super) fn page<V: Serialize>(&mut self, template: &str, values: impl FnOnce() -> V) -> Option<String> {
+        if !self.overridden.contains(template) {
+            return None;
+        }
+        let name = format!("templates/{template}");
+        let made = self.engine.render(&name, &Value::from(minijinja::value::Serde(values())));
+        let checked = made.and_then(|made| match check::page(template, &made) {
+            Some(finding) => Err(refusal(&name, &finding)),
+            // The comment at the head would take a heading on the next line into itself.
+            None if templates::is_markdown(template) && !made.text.starts_with('\n') => Ok(format!("\n{}", made.text)),
+            None => Ok(made.text),
+        });
+        checked.map_err(|fault| self.taken.out.findings.insert(fault.text.clone(), fault)).ok()
     }
 
     /// The text of a file that was taken.
     pub fn body(&self, path: &str) -> Option<&str> {
-        self.out.documents.get(path).map(|document| document.body.as_str())
+        self.taken.out.documents.get(path).map(|document| document.body.as_str())
     }
 
     /// Refuses a file: what stands under its path stays.
     pub fn refuse(&mut self, path: String, owner: Owner, fault: Fault) {
-        self.out.refused.push(Refusal { path, owner, fault });
+        self.taken.out.refused.push(Refusal { path, owner, fault });
     }
 
     /// Says what people may want to know; nothing is held back for it.
     pub fn warn(&mut self, fault: Fault) {
-        self.out.warnings.push(fault);
+        self.taken.out.warnings.push(fault);
     }
 
     /// Leaves what stands under a path as it is, unless nothing is there that could need it.
     pub fn postpone(&mut self, path: &str, whole: bool) {
         if !whole {
-            self.out.postponed.insert(path.to_owned());
+            self.taken.out.postponed.insert(path.to_owned());
         }
     }
 
     /// Says that an object is there although it is not rendered in this pass.
     pub fn expect(&mut self, identity: Identity) {
-        self.known.insert(identity);
+        self.taken.known.insert(identity);
     }
 
     /// The document of one part: the override's, when there is one and it passes, else the built-in.
@@ -142,15 +173,15 @@ impl<'a> Sheet<'a> {
         let template = part.template.as_ref();
         // What a template of the repository makes may go anywhere.
         let evaluated = templates::find(template).is_none_or(|template| template.evaluated);
-        let built_in = part.with_its_block(self.engine.render(template, &part.values)?);
+        let built_in = part.with_its_stream(self.engine.render(template, &part.values)?);
         unmarked(evaluated, &built_in)?;
-        let (_, facts) = check::document(&built_in).map_err(|finding| refusal(template, &finding))?;
+        let (_, facts) = check::document(&built_in, part.taken()).map_err(|finding| refusal(template, &finding))?;
         if self.overridden.contains(template) {
             let name = format!("templates/{template}");
             let own = self.engine.render(&name, &part.values).and_then(|made| {
-                let made = part.with_its_block(made);
+                let made = part.with_its_stream(made);
                 unmarked(evaluated, &made)?;
-                let (_, own) = check::document(&made).map_err(|finding| refusal(&name, &finding))?;
+                let (_, own) = check::document(&made, part.taken()).map_err(|finding| refusal(&name, &finding))?;
                 if own.identity == facts.identity {
                     Ok((made.text, own))
                 } else {
@@ -160,16 +191,30 @@ impl<'a> Sheet<'a> {
             match own {
                 Ok(made) => return Ok(made),
                 Err(fault) => {
-                    self.out.findings.insert(fault.text.clone(), fault);
+                    self.taken.out.findings.insert(fault.text.clone(), fault);
                 }
             }
         }
         Ok((built_in.text, facts))
     }
+}
+
+impl Taken {
+    /// Adds what was taken on another sheet.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { out: Rendered { documents, refused, postponed, findings, warnings }, facts, known } = other;
+        self.out.documents.extend(documents);
+        self.out.refused.extend(refused);
+        self.out.postponed.extend(postponed);
+        self.out.findings.extend(findings);
+        self.out.warnings.extend(warnings);
+        self.facts.extend(facts);
+        self.known.extend(known);
+    }
 
     /// All that was taken, checked against each other. `whole` says that nothing is missing for want of a
     /// readable entry.
-    pub fn finish(mut self, whole: bool) -> Rendered {
+    pub(super) fn finish(mut self, whole: bool) -> Rendered {
         for check::Elsewhere { path, finding, .. } in check::across(&self.facts, &self.known) {
             if finding.severity == Severity::Error
                 && let Some(document) = self.out.documents.remove(&path)

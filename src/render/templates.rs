@@ -49,6 +49,14 @@ templates! {
     "backstage/enrol-image.yaml" evaluated,
 }
 
+/// Pages that a repository may have a template of its own for. Without one they are written without a template.
+pub const PAGES: [&str; 2] = ["backstage/mkdocs.yml", "backstage/index.md"];
+
+/// Whether a template makes Markdown rather than YAML.
+pub(super) fn is_markdown(name: &str) -> bool {
+    matches!(name.rsplit_once('.'), Some((_, "md")))
+}
+
 /// Where a repository's own templates lie that make files of their own, under `templates/`.
 pub const EXTRA: [&str; 3] = ["extra/image/", "extra/base/", "extra/repo/"];
 
@@ -57,7 +65,7 @@ pub fn is_known(name: &str) -> bool {
     let own = EXTRA
         .iter()
         .any(|directory| name.strip_prefix(directory).and_then(|rest| rest.strip_suffix(".yaml")).is_some_and(|rest| !rest.is_empty()));
-    own || find(name).is_some()
+    own || PAGES.contains(&name) || find(name).is_some()
 }
 
 /// The template of a name.

@@ -1,9 +1,13 @@
 //! Backstage's own packages, in Node, take what is rendered: catalog-model's validators, a catalog, a scaffolder.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use plimsoll::model::settings::{BackstageSettings, EntityKinds};
+
+use crate::manifests_worlds::seeded;
 use crate::support::parts;
 use crate::support::program::Plimsoll;
 
@@ -11,7 +15,19 @@ use crate::support::program::Plimsoll;
 const NODE: u32 = 20;
 
 /// Files of the test that Node runs.
-const FILES: [&str; 6] = ["package.json", "package-lock.json", "backend.js", "rendered.js", "catalog.test.js", "template.test.js"];
+const FILES: [&str; 8] = [
+    "package.json",
+    "package-lock.json",
+    "backend.js",
+    "entities.js",
+    "rendered.js",
+    "catalog.test.js",
+    "generated.test.js",
+    "template.test.js",
+];
+
+/// How many generated config repositories are looked at.
+const WORLDS: usize = 200;
 
 fn node_is_new_enough() -> bool {
     let told = Command::new("node").arg("--version").output().unwrap().stdout;
@@ -59,11 +75,17 @@ fn ready() -> Option<PathBuf> {
 fn taken(place: &Path, plimsoll: &Plimsoll, directory: &Path, files: &[&str], count: usize) {
     let rendered = plimsoll.home().join("rendered");
     plimsoll.run(&["render", directory.to_str().unwrap(), "--system", "backstage", "--out", rendered.to_str().unwrap()]).expect(0);
+    tested(place, &rendered, &rendered, files, count);
+}
+
+/// Runs the tests of `files`; all `count` of them pass.
+fn tested(place: &Path, rendered: &Path, generated: &Path, files: &[&str], count: usize) {
     let ran = Command::new("node")
         .args(["--test", "--test-force-exit", "--test-concurrency=1", "--test-reporter=tap"])
         .args(files)
         .current_dir(place)
-        .env("RENDERED", &rendered)
+        .env("RENDERED", rendered)
+        .env("GENERATED", generated)
         .env("EXAMPLE", Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/backstage"))
         .env("PLIMSOLL", env!("CARGO_BIN_EXE_plimsoll"))
         .stdin(Stdio::null())
@@ -81,12 +103,26 @@ fn backstage_takes_what_is_rendered() {
     let Some(place) = ready() else { return };
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/full");
     taken(&place, &Plimsoll::new(), &example, &["catalog.test.js", "template.test.js"], 9);
+    let home = tempfile::tempdir().unwrap();
+    let trees = home.path().join("trees.json");
+    fs::write(&trees, serde_json::to_vec(&generated()).unwrap()).unwrap();
+    tested(&place, home.path(), &trees, &["generated.test.js"], 2);
     if let Some(shared) = parts::shared() {
         let plimsoll = Plimsoll::new();
         let directory = plimsoll.home().join("config");
         recorded(&shared, &directory);
         taken(&place, &plimsoll, &directory, &["catalog.test.js"], 4);
     }
+}
+
+/// What is rendered for Backstage from each generated repository, by path.
+fn generated() -> Vec<BTreeMap<String, String>> {
+    let rendered = seeded(WORLDS).into_iter().map(|mut world| {
+        world.settings.backstage = Some(BackstageSettings { kinds: EntityKinds::Both, ..BackstageSettings::default() });
+        let documents = world.render().documents.into_iter().filter(|(path, _)| path.starts_with("rendered/backstage/"));
+        documents.map(|(path, document)| (path, document.body)).collect()
+    });
+    rendered.collect()
 }
 
 /// A repository of the image factory with what it recorded, and an entry whose texts mean something to somebody.

@@ -26,6 +26,7 @@ mod forge_sources;
 mod fuzz_corpora;
 mod generated;
 mod hostile;
+mod hydrate;
 mod inspect;
 mod kill;
 mod laws;

@@ -306,6 +306,12 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ("A10", "constraint: \">=1.0.0\"", "constraint: latest"),
     ("A11", "      discoveryLimit: 20\n  - git", "      discoveryLimit: 101\n  - git"),
     ("A12", "      constraint: \">=1.0.0\"\n", "      constraint: \">=1.0.0\"\n      platform: linux\n"),
+    ("A12", "      constraint: \">=1.0.0\"\n", "      constraint: \">=1.0.0\"\n      cacheByTag: \"true\"\n"),
+    (
+        "A12",
+        "      imageSelectionStrategy: Digest\n      constraint: \"22\"\n",
+        "      imageSelectionStrategy: Lexical\n      cacheByTag: true\n",
+    ),
     (
         "A13",
         "  - git:\n",
@@ -338,6 +344,9 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ("R3", "uses: http\n", "uses: gha-dispatch-workflow\n"),
     ("R3", "      method: POST\n", "      method: POST\n      retries: 3\n"),
     ("R3", "      url: https://api.example.com\n", ""),
+    ("R3", "      url: https://api.example.com\n", "      url: https://api.example.com\n      timeout: 30\n"),
+    ("R3", "      url: https://api.example.com\n", "      url: https://api.example.com\n      headers: none\n"),
+    ("R3", "      url: https://api.example.com\n", "      url: https://api.example.com\n      insecureSkipTLSVerify: \"true\"\n"),
     ("R4", "ref: \"${{ imageFrom(vars.repo).Digest }}\"", "ref: \"${{ imageFrom(vars.repo).Digest\""),
     ("R4", "ref: \"${{ imageFrom(vars.repo).Digest }}\"", "ref: \"${{ quote({'a': {'b': 1}}) }}\""),
     ("R4", "<bot@acme.example>')", "<bot@acme.example>)"),
@@ -388,6 +397,15 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ("C4", "ServerSideApply=true", "Replace=true"),
     ("C5", "  goTemplate: true\n", ""),
     ("C5", "missingkey=error", "missingkey=zero"),
+    ("C6", "    note: \"1\"", "    kargo.akuity.io/authorized-stage: acme"),
+    ("C6", "    note: \"1\"", "    kargo.akuity.io/authorized-stage: \"*:analyze\""),
+    ("C6", "    note: \"1\"", "    kargo.akuity.io/authorized-stage: acme:analyze,acme:first"),
+    ("C6", "    note: \"1\"", "    kargo.akuity.io/authorized-stage: acme:missing"),
+    (
+        "C6",
+        "  generators: []\n",
+        "  generators: []\n  template:\n    metadata:\n      annotations:\n        kargo.akuity.io/authorized-stage: acme\n",
+    ),
 ];
 
 fn found(text: &str) -> Vec<(&'static str, Severity, String)> {

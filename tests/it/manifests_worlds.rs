@@ -202,6 +202,7 @@ fn settings() -> impl Strategy<Value = RepoSettings> {
         settings.kargo.version = kargo.1;
         settings.kargo.interval = Delay::parse(&format!("{}s", kargo.2)).unwrap();
         settings.kargo.project = "acme".into();
+        settings.kargo.cache_by_tag = kargo.2 % 2 == 0;
         let secret = secret.then(|| "plimsoll-git".to_owned());
         settings.kargo.analysis = parts.0.then(|| Analysis { image: "ghcr.io/acme/plimsoll:0.1.0".into(), secret });
         let receiver = |kind: &&'static str| Receiver { name: format!("{kind}-1"), kind, secret: format!("receiver-{kind}") };
@@ -210,6 +211,7 @@ fn settings() -> impl Strategy<Value = RepoSettings> {
         settings.repository = Some(ConfigRepository { url: "https://git.acme.example/images.git".into(), branch: "main".into() });
         settings.argocd = argocd.map(|(application_set, more)| ArgocdSettings {
             application_set,
+            authorized_stage: (more > 0).then(|| "acme:own".to_owned()),
             more_repositories: (0..more).map(|number| format!("https://git.acme.example/more-{number}.git")).collect(),
             ..ArgocdSettings::default()
         });

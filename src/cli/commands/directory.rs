@@ -68,7 +68,7 @@ fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> 
         outside: None,
         workshop: None,
     };
-    runtime()?.block_on(pass::drafted(&world, &options))
+    runtime()?.block_on(pass::rendered(&world, &options))
 }
 
 /// Prints the manifests as one stream, or writes them under a directory.
@@ -104,15 +104,23 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
     let Some(out) = &args.out else {
         let stream: Vec<&str> =
             documents.iter().filter(|(path, _)| render::is_applied(path)).map(|(_, document)| document.body.as_str()).collect();
-        match context.operator.output {
+        if context.operator.output == Format::Json {
             // One document that kubectl takes as well as the stream.
-            Format::Json => output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json),
-            _ => output::print(&format!("---\n{}", stream.join("---\n"))),
+            output::structured(&json!({"apiVersion": "v1", "kind": "List", "items": items(&stream)?}), Format::Json);
+        } else {
+            let mut text = String::with_capacity(stream.iter().map(|body| body.len() + 4).sum());
+            for body in &stream {
+                text.push_str("---\n");
+                text.push_str(body);
+            }
+            output::print(&text);
         }
+        // The process ends here. Giving thousands of documents back one by one would take longer than printing them.
+        std::mem::forget(drafted);
         return Ok(0);
     };
     if let Some(sha) = &args.hydrator_dry_sha {
-        return hydrate::hydrate(out, sha, &documents);
+        return hydrate::directory(out, sha, &documents);
     }
     for (path, document) in &documents {
         let target = out.join(path.strip_prefix("rendered/").unwrap_or(path));

@@ -1,6 +1,6 @@
-//! `render --hydrator-dry-sha`: a directory as a source hydrator leaves it, for promotion by branches.
+//! `hydrate`, and `render --hydrator-dry-sha`: manifests as a source hydrator leaves them, for promotion by branches.
 //!
-//! The directory is a checkout of the branch `<active>-next`. Files that are no longer rendered go; foreign files
+//! The directory of the latter is a checkout of the branch `<active>-next`. Files that are no longer rendered go; foreign files
 //! stay. When no manifest changed, nothing is written at all, so that no commit follows from a look alone.
 
 use std::collections::BTreeSet;
@@ -9,17 +9,73 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::output::text;
+use super::super::args::{Format, HydrateArgs};
+use super::super::output::{self, document, text};
+use super::super::world::{Owned, repository_options, shown_url};
+use super::Context;
+use super::looking::{refused, until_interrupted};
 use crate::base::{Class, Fault};
 use crate::format::head;
+use crate::git::{self, RepositoryOptions};
+use crate::model::branch::BranchName;
 use crate::model::{CommitId, Owner};
+use crate::reconcile::hydrate::{METADATA, beside, metadata};
+use crate::reconcile::{Options, hydrate as hydration};
 use crate::render::{self, Document};
 
 /// Deepest directory that is looked into for files of ours.
 const DEEPEST: usize = 16;
 
+/// Pushes the manifests to the branch beside `active`.
+pub(super) fn branch(context: &Context, args: &HydrateArgs) -> Result<u8, Fault> {
+    let next = BranchName::parse(&format!("{}-next", args.active))
+        .map_err(|message| Fault::new(Class::Config, format!("{}-next: {message}", crate::base::fault::foreign(&args.active))))?;
+    let done = until_interrupted(async {
+        let owned = Owned::open(&context.operator)?;
+        let onto = RepositoryOptions { record_branch: Some(next.clone()), ..repository_options(&context.operator)? };
+        let onto = git::open_hydrated(onto)?;
+        let allow_templates = context.operator.allow_templates;
+        let options = Options { repo_url: shown_url(&context.operator), allow_templates, ..Options::default() };
+        hydration::hydrate(&owned.unasked(), onto.as_ref(), &options).await
+    })?;
+    if let Some(code) = refused(context, &done.drafted) {
+        return Ok(code);
+    }
+    text::diagnostics(&done.drafted.diagnostics, context.err);
+    if done.head.is_none() && done.refused.is_none() {
+        return Err(Fault::new(Class::Config, "nothing is hydrated while the config has errors").hint("correct what is named above"));
+    }
+    let dry = done.drafted.snapshot.as_ref().map(|snapshot| snapshot.config.clone());
+    match (context.operator.output, &done.head, &dry) {
+        (Format::Text, Some(head), Some(dry)) => {
+            let changed = if done.changed == 0 { "nothing changed".to_owned() } else { format!("{} changed", done.changed) };
+            output::print(&format!("{next} is at {}: {} manifests of {}, {changed}\n", head.short(), done.manifests, dry.short()));
+        }
+        (Format::Text, ..) => {}
+        (format, head, dry) => output::structured(
+            &json!({
+                "branch": next.to_string(),
+                "commit": head.as_ref().map(CommitId::as_str),
+                "drySha": dry.as_ref().map(CommitId::as_str),
+                "manifests": done.manifests,
+                "changed": done.changed,
+                "refused": done.refused,
+                "diagnostics": document::diagnostics(&done.drafted.diagnostics),
+            }),
+            format,
+        ),
+    }
+    match done.refused {
+        None => Ok(0),
+        Some(why) => {
+            text::say(&format!("held: {next}: {why}"));
+            Ok(4)
+        }
+    }
+}
+
 /// Makes `out` hold exactly `documents` and the metadata of `sha`.
-pub(super) fn hydrate(out: &Path, sha: &str, documents: &[(&String, &Document)]) -> Result<u8, Fault> {
+pub(super) fn directory(out: &Path, sha: &str, documents: &[(&String, &Document)]) -> Result<u8, Fault> {
     let Some(commit) = CommitId::parse(sha) else {
         return Err(Fault::new(Class::Config, "--hydrator-dry-sha takes a whole commit id: 40 or 64 hexadecimal digits"));
     };
@@ -39,24 +95,15 @@ pub(super) fn hydrate(out: &Path, sha: &str, documents: &[(&String, &Document)])
         fs::remove_file(out.join(path)).map_err(|error| local(&out.join(path), &error))?;
         changed += 1;
     }
-    if changed == 0 && out.join("hydrator.metadata").exists() {
+    if changed == 0 && out.join(METADATA).exists() {
         text::say("nothing changed; no file was touched");
         return Ok(0);
     }
-    let metadata = format!("{:#}\n", json!({"drySha": commit.as_str()}));
-    for directory in [""].into_iter().chain(systems) {
-        write(&out.join(directory).join("hydrator.metadata"), &metadata)?;
+    for (path, content) in beside(&commit, &metadata(&commit, None, None), systems) {
+        write(&out.join(path), &content)?;
     }
-    write(&out.join("README.md"), &readme(&commit))?;
-    write(&out.join(".gitattributes"), "* linguist-generated=true\n")?;
     text::say(&format!("{} files, {changed} of them changed, for {}", wanted.len(), commit.short()));
     Ok(0)
-}
-
-fn readme(commit: &CommitId) -> String {
-    format!(
-        "# Rendered manifests\n\nMade by Plimsoll from commit {commit} of the config repository. To make them again there:\n\n```sh\ngit checkout {commit}\nplimsoll render --out DIRECTORY\n```\n"
-    )
 }
 
 /// Whether the file had to be written.

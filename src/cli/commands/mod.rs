@@ -56,6 +56,7 @@ pub(super) fn run(cli: Cli) -> u8 {
         Some(Command::Doctor) => doctor::doctor(&context),
         Some(Command::Validate(args)) => directory::validate(&context, &args),
         Some(Command::Render(args)) => directory::render(&context, &args),
+        Some(Command::Hydrate(args)) => hydrate::branch(&context, &args),
         Some(Command::Init(args)) => init::init(&context, &args),
         Some(Command::Schema(args)) => directory::schema(&context, &args),
         Some(Command::Inspect(args)) => inspect::inspect(&context, &args),

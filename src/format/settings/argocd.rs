@@ -2,11 +2,11 @@
 
 use schemars::JsonSchema;
 
-use super::names::{is_namespace, is_plain_https};
+use super::names::{is_dns_name, is_namespace, is_plain_https};
 use crate::format::fields::Fields;
 use crate::model::settings::ArgocdSettings;
 
-const KEYS: [&str; 5] = ["namespace", "project", "server", "applicationSet", "repositories"];
+const KEYS: [&str; 6] = ["namespace", "project", "server", "applicationSet", "repositories", "authorizedStage"];
 
 /// What Argo CD gets; nothing is rendered for it without this section.
 #[derive(JsonSchema)]
@@ -24,6 +24,8 @@ pub(in crate::format) struct ArgocdSchema {
     application_set: Option<bool>,
     /// Config repositories beside this one that the `ApplicationSet` covers, as `https://` addresses.
     repositories: Option<Vec<String>>,
+    /// The Kargo Stage whose promotions may update the Applications, as `project:stage` [none].
+    authorized_stage: Option<String>,
 }
 
 pub(super) fn read(fields: &mut Fields<'_>) -> Option<ArgocdSettings> {
@@ -55,6 +57,15 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<ArgocdSettings> {
             settings.more_repositories.push(text.to_owned());
         } else {
             child.error("bad-url", at, "a repository is an https:// address without credentials", None);
+        }
+    }
+    if let Some(stage) = child.text("authorizedStage") {
+        if stage.split_once(':').is_some_and(|(project, stage)| is_namespace(project) && is_dns_name(stage)) {
+            settings.authorized_stage = Some(stage.to_owned());
+        } else {
+            let at = child.place("authorizedStage");
+            let hint = Some("Kargo reads no patterns in it, and older releases no list".to_owned());
+            child.error("bad-name", at, "`authorizedStage` is one Stage, as project:stage", hint);
         }
     }
     let failed = child.failed;

@@ -7,7 +7,8 @@ use crate::format::fields::Fields;
 use crate::format::schema::Delay;
 use crate::model::settings::{Analysis, Dispatch, KargoMode, KargoSettings, KargoVersion, Receiver};
 
-const KEYS: [&str; 9] = ["enabled", "mode", "version", "project", "interval", "baseInterval", "webhookReceivers", "analysis", "dispatch"];
+const KEYS: [&str; 10] =
+    ["enabled", "mode", "version", "project", "interval", "baseInterval", "cacheByTag", "webhookReceivers", "analysis", "dispatch"];
 const RECEIVER_KEYS: [&str; 3] = ["name", "type", "secret"];
 const ANALYSIS_KEYS: [&str; 2] = ["image", "secret"];
 const DISPATCH_KEYS: [&str; 2] = ["secret", "inputs"];
@@ -33,6 +34,8 @@ pub(in crate::format) struct KargoSchema {
     interval: Option<Delay>,
     /// How often Kargo looks at base images [24h].
     base_interval: Option<Delay>,
+    /// Whether Kargo may keep what it learned of a tag, where it chooses among tags. Right only where tags never move [false].
+    cache_by_tag: Option<bool>,
     /// Webhook receivers of the project.
     webhook_receivers: Option<Vec<ReceiverSchema>>,
     /// A pass for one image in the cluster after each new Freight; none without this.
@@ -123,6 +126,7 @@ pub(super) fn read(fields: &mut Fields<'_>, settings: &mut KargoSettings) {
             }
         }
     }
+    settings.cache_by_tag = child.flag("cacheByTag").unwrap_or(false);
     receivers(&mut child, &mut settings.receivers);
     analysis(&mut child, &mut settings.analysis);
     dispatch(&mut child, &mut settings.dispatch);

@@ -5,6 +5,7 @@
 //! unquoted `1.10` is told apart from `"1.10"`, and so that unknown keys survive.
 
 mod node;
+mod quick;
 mod read;
 mod write;
 

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 use super::node::{Content, Map, Node, Position};
+use super::quick;
 
 /// Deepest nesting of lists and maps.
-const DEEPEST: usize = 32;
+pub(super) const DEEPEST: usize = 32;
 
 /// What a document may cost before it is refused.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +76,18 @@ fn parse(bytes: &[u8], limits: Limits, documents: usize) -> Result<Vec<Node>, Ya
         let line = 1 + String::from_utf8_lossy(before).matches('\n').count();
         YamlError::new(Position { line, column: 1 }, "the file is not UTF-8 text")
     })?;
+    match quick::read(text, documents) {
+        Some(nodes) => {
+            // So that each test of anything that reads YAML is also one of this.
+            debug_assert_eq!(whole(text, documents).as_ref(), Ok(&nodes), "the two readers differ on {text:?}");
+            Ok(nodes)
+        }
+        None => whole(text, documents),
+    }
+}
+
+/// Reads whatever YAML there is.
+pub(super) fn whole(text: &str, documents: usize) -> Result<Vec<Node>, YamlError> {
     let mut options = Options::default();
     options.flow_nesting_limit = DEEPEST + 1;
     options.block_nesting_limit = DEEPEST + 1;

@@ -13,6 +13,8 @@ pub struct ArgocdSettings {
     pub application_set: bool,
     /// Config repositories beside this one that the `ApplicationSet` covers.
     pub more_repositories: Vec<String>,
+    /// The Kargo Stage that may update the Applications, as `project:stage`.
+    pub authorized_stage: Option<String>,
 }
 
 impl Default for ArgocdSettings {
@@ -23,6 +25,7 @@ impl Default for ArgocdSettings {
             server: "https://kubernetes.default.svc".to_owned(),
             application_set: false,
             more_repositories: Vec::new(),
+            authorized_stage: None,
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct KargoSettings {
     pub interval: Delay,
     /// How often Kargo looks at base images.
     pub base_interval: Delay,
+    /// Whether Kargo may keep what it learned of a tag, where tags are chosen among. Some operators require it.
+    pub cache_by_tag: bool,
     /// Webhook receivers of the project.
     pub receivers: Vec<Receiver>,
     /// The analysis that follows new Freight; none without this.
@@ -94,6 +96,7 @@ impl Default for KargoSettings {
             project: "plimsoll".to_owned(),
             interval: minutes("15m"),
             base_interval: minutes("24h"),
+            cache_by_tag: false,
             receivers: Vec::new(),
             analysis: None,
             dispatch: Dispatch { secret: "plimsoll-dispatch".to_owned(), inputs: Vec::new() },

@@ -17,13 +17,15 @@ mod source;
 mod tests;
 mod things;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use self::name::entity_name;
 use self::source::Repository;
-use self::things::{Catalog, Form, THINGS, Thing};
+use self::things::{Catalog, THINGS, Thing};
 use super::name::object_name;
-use super::{Document, Draft, Part, Sheet, Target, View};
+use super::{Document, Draft, Part, Sheet, Target, View, Work};
 use crate::base::{Class, Fault};
 use crate::model::settings::{BackstageSettings, EntityKinds};
 use crate::model::{Owner, Subject};
@@ -65,29 +67,34 @@ impl Target for Backstage {
         "backstage"
     }
 
-    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
+    fn render<'v>(&'v self, view: View<'v>, work: &mut Work<'v>) {
         let Some(settings) = &view.settings.backstage else { return };
-        let catalog = Catalog::of(view);
-        let mut locations = Locations::new(system(settings, sheet));
-        for things in THINGS {
-            for subject in things.subjects(view) {
-                let forms: Vec<Form> = catalog.forms(&subject, settings.kinds).collect();
-                let file = object_name(&subject);
-                for form in &forms {
-                    locations.add(*form, &file);
-                }
-                if let Some(thing) = things.thing(view, settings, &subject) {
-                    write(&catalog, &thing, &forms, settings, sheet);
-                }
+        let catalog = Arc::new(Catalog::of(view));
+        let subjects: Vec<_> = THINGS.iter().map(|things| (things, things.subjects(view))).collect();
+        work.add(move |sheet| {
+            system(settings, sheet);
+            enrol_image(view, settings, sheet);
+        });
+        let named: Vec<Subject> = subjects.iter().flat_map(|(_, subjects)| subjects.iter().cloned()).collect();
+        let all = Arc::clone(&catalog);
+        work.add(move |sheet| {
+            locations(&all, &named, settings.kinds, sheet);
+            for subject in &all.names.suffixed {
+                let name = all.names.of(subject).unwrap_or_default();
+                let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
+                sheet.warn(Fault::new(Class::Config, text));
+            }
+        });
+        for (things, subjects) in subjects {
+            for subject in subjects {
+                let catalog = Arc::clone(&catalog);
+                work.add(move |sheet| {
+                    if let Some(thing) = things.thing(view, settings, &subject) {
+                        write(&catalog, &thing, settings, sheet);
+                    }
+                });
             }
         }
-        for subject in &catalog.names.suffixed {
-            let name = catalog.names.of(subject).unwrap_or_default();
-            let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
-            sheet.warn(Fault::new(Class::Config, text));
-        }
-        locations.write(settings.kinds, sheet);
-        enrol_image(view, settings, sheet);
     }
 
     fn paths(&self, subject: &Subject) -> Vec<String> {
@@ -131,34 +138,25 @@ fn prefixed(prefix: &str, file: &str) -> String {
     entity_name(&name).unwrap_or(name)
 }
 
-/// A Location of its own for each image, in one file for each sort of kinds. A target that can't be used, or
-/// whose kind the catalog does not allow, keeps all targets of its Location out.
-struct Locations {
-    system: Part,
-    standard: Vec<Part>,
-    custom: Vec<Part>,
-}
-
-impl Locations {
-    fn new(system: Part) -> Self {
-        Self { system, standard: Vec::new(), custom: Vec::new() }
+/// Writes a Location of its own for each image, in one file for each sort of kinds. A target that can't be used, or
+/// whose kind the catalog does not allow, keeps all targets of its Location out. The system stands in one of the files
+/// only: a catalog may read both.
+fn locations(catalog: &Catalog, subjects: &[Subject], kinds: EntityKinds, sheet: &mut Sheet<'_>) {
+    let location = |name: String, target: &str| Part::new("backstage/location.yaml", &Location { name, targets: vec![target.to_owned()] });
+    let system = || location(prefixed("", "system"), "./system/_system.yaml");
+    let (mut standard, mut custom) = (Vec::new(), Vec::new());
+    if kinds == EntityKinds::Custom { &mut custom } else { &mut standard }.push(system());
+    for subject in subjects {
+        let file = object_name(subject);
+        for form in catalog.forms(subject, kinds) {
+            let (list, prefix) = if form.standard { (&mut standard, "image-") } else { (&mut custom, "custom-") };
+            list.push(location(prefixed(prefix, &file), &format!("./{}/{file}.yaml", form.word)));
+        }
     }
-
-    fn add(&mut self, form: Form, file: &str) {
-        let (list, prefix) = if form.standard { (&mut self.standard, "image-") } else { (&mut self.custom, "custom-") };
-        let targets = vec![format!("./{}/{file}.yaml", form.word)];
-        list.push(Part::new("backstage/location.yaml", &Location { name: prefixed(prefix, file), targets }));
-    }
-
-    /// Writes them. The system stands in one of the files only: a catalog may read both.
-    fn write(self, kinds: EntityKinds, sheet: &mut Sheet<'_>) {
-        let (mut standard, mut custom) = (self.standard, self.custom);
-        if kinds == EntityKinds::Custom { &mut custom } else { &mut standard }.insert(0, self.system);
-        for (word, parts) in [("standard", standard), ("custom", custom)] {
-            if !parts.is_empty() {
-                let path = format!("rendered/backstage/catalog/{word}.yaml");
-                sheet.file(Draft { path, owner: own(), of_all: true, parts });
-            }
+    for (word, parts) in [("standard", standard), ("custom", custom)] {
+        if !parts.is_empty() {
+            let path = format!("rendered/backstage/catalog/{word}.yaml");
+            sheet.file(Draft { path, owner: own(), of_all: true, parts });
         }
     }
 }
@@ -172,35 +170,38 @@ fn config_map(path: String, owner: Owner, name: String, entities: &[String], set
         return;
     };
     let block = bodies.join("---\n");
-    let part = Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_block(block);
+    let part = Part::new("backstage/config-map.yaml", &ConfigMap { name, namespace: &settings.namespace }).with_taken(block);
     sheet.file(Draft { path, owner, of_all: false, parts: vec![part] });
 }
 
 /// The system of images that name none. Other systems are people's own: of two entities with one reference
-/// the catalog drops one, and it might be theirs. Gives its Location.
-fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) -> Part {
+/// the catalog drops one, and it might be theirs.
+fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     // No image's file has `_` in its name.
     let path = entity_path("system", "_system");
     let parts = vec![Part::new("backstage/system.yaml", &System { name: &settings.system, owner: &settings.owner })];
     sheet.file(Draft { path: path.clone(), owner: own(), of_all: false, parts });
     config_map(config_map_path("_system"), own(), prefixed("", "system"), &[path], settings, sheet);
-    let targets = vec!["./system/_system.yaml".to_owned()];
-    Part::new("backstage/location.yaml", &Location { name: prefixed("", "system"), targets })
 }
 
 /// The files of one thing.
-fn write(catalog: &Catalog, thing: &Thing, forms: &[Form], settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
+fn write(catalog: &Catalog, thing: &Thing, settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     let (subject, file) = (&thing.subject, object_name(&thing.subject));
     let mut entities = Vec::new();
-    for form in forms {
-        let Some(entity) = catalog.entity(thing, *form, settings) else { continue };
+    for form in catalog.forms(subject, settings.kinds) {
+        let Some(entity) = catalog.entity(thing, form, settings) else { continue };
         let path = entity_path(form.word, &file);
         let parts = vec![Part::new(form.template, &entity)];
         sheet.file(Draft { path: path.clone(), owner: subject.clone().into(), of_all: false, parts });
         entities.push(path);
     }
     config_map(config_map_path(&file), subject.clone().into(), prefixed("image-", &file), &entities, settings, sheet);
-    for (path, body) in [(mkdocs_path(&file), page::mkdocs(&thing.page)), (index_path(&file), page::index(&thing.page, subject, catalog))] {
+    let values = || page::values(&thing.page, subject, catalog);
+    for (path, template, built_in) in [
+        (mkdocs_path(&file), "backstage/mkdocs.yml", page::mkdocs(&thing.page)),
+        (index_path(&file), "backstage/index.md", page::index(&thing.page, subject, catalog)),
+    ] {
+        let body = sheet.page(template, values).unwrap_or(built_in);
         sheet.put(path, Document { owner: subject.clone().into(), of_all: false, body });
     }
 }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::things::Catalog;
 use crate::format::yaml;
-use crate::model::{Ledger, Subject, Value};
+use crate::model::{Digest, Ledger, Subject, Value};
+use crate::render::inert::{one_line, text as inert};
 
 /// What a thing's page says beside the graph.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,22 +20,60 @@ pub(super) struct Page {
     pub(super) ledger: Ledger,
 }
 
-/// A row of a table of two columns, its texts inert.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A row of a table of two columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
     label: String,
     value: String,
+    /// The value is code rather than prose.
+    code: bool,
 }
 
 impl Row {
     /// A value that is prose.
     pub(super) fn text(label: &str, value: &str) -> Self {
-        Self { label: inert(label), value: inert(value) }
+        Self { label: label.to_owned(), value: value.to_owned(), code: false }
     }
 
     /// A value that is code.
     pub(super) fn code(label: &str, value: &str) -> Self {
-        Self { label: inert(label), value: code(value) }
+        Self { label: label.to_owned(), value: value.to_owned(), code: true }
+    }
+}
+
+/// What a template of the config repository gets for a page. Every key is always there.
+#[derive(Serialize)]
+pub(super) struct PageValues<'a> {
+    name: &'a str,
+    title: String,
+    description: &'a str,
+    facts: &'a [Row],
+    policy: &'a [Row],
+    digest: &'a str,
+    history: Vec<Tenure<'a>>,
+    bases: Vec<&'a str>,
+    dependents: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Tenure<'a> {
+    digest: &'a str,
+    seen_at: String,
+}
+
+/// What is said of a thing, for a template.
+pub(super) fn values<'a>(page: &'a Page, subject: &'a Subject, catalog: &'a Catalog) -> PageValues<'a> {
+    let history = page.ledger.history.iter();
+    PageValues {
+        name: catalog.names.of(subject).unwrap_or_default(),
+        title: one_line(&page.title),
+        description: page.description.as_deref().unwrap_or_default(),
+        facts: &page.facts,
+        policy: &page.policy,
+        digest: page.ledger.current.as_ref().map(Digest::as_str).unwrap_or_default(),
+        history: history.map(|tenure| Tenure { digest: tenure.digest.as_str(), seen_at: tenure.seen_at.to_string() }).collect(),
+        bases: catalog.bases(subject).filter_map(|base| catalog.names.of(base)).collect(),
+        dependents: catalog.dependents(subject).filter_map(|dependent| catalog.names.of(dependent)).collect(),
     }
 }
 
@@ -67,9 +108,10 @@ pub(super) fn index(page: &Page, subject: &Subject, catalog: &Catalog) -> String
         None => out.push_str("\nNo digest has been seen yet.\n"),
         Some(_) => {
             let tenures = page.ledger.history.iter();
-            let rows: Vec<Row> =
-                tenures.map(|tenure| Row { label: code(tenure.digest.as_str()), value: code(&tenure.seen_at.to_string()) }).collect();
-            table(&mut out, ["Digest", "First seen"], &rows);
+            out.push_str("\n| Digest | First seen |\n|---|---|\n");
+            for tenure in tenures {
+                let _ = writeln!(out, "| {} | {} |", code(tenure.digest.as_str()), code(&tenure.seen_at.to_string()));
+            }
         }
     }
     out
@@ -77,8 +119,9 @@ pub(super) fn index(page: &Page, subject: &Subject, catalog: &Catalog) -> String
 
 fn table(out: &mut String, [first, second]: [&str; 2], rows: &[Row]) {
     let _ = write!(out, "\n| {first} | {second} |\n|---|---|\n");
-    for Row { label, value } in rows {
-        let _ = writeln!(out, "| {label} | {value} |");
+    for row in rows {
+        let value = if row.code { code(&row.value) } else { inert(&row.value) };
+        let _ = writeln!(out, "| {} | {value} |", inert(&row.label));
     }
 }
 
@@ -113,72 +156,7 @@ fn graph(out: &mut String, subject: &Subject, catalog: &Catalog) {
     }
 }
 
-fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-/// Text that Markdown, HTML and Mermaid read as itself: one line, everything but letters, digits, blanks and a
-/// few harmless signs as character references.
-fn inert(text: &str) -> String {
-    let line = one_line(text);
-    let mut out = String::new();
-    let mut chars = line.chars().peekable();
-    let mut before = ' ';
-    while let Some(c) = chars.next() {
-        let within = before.is_ascii_alphanumeric() && chars.peek().is_some_and(char::is_ascii_alphanumeric);
-        // A stop behind a digit and before a blank would make a list.
-        let harmless = !c.is_ascii()
-            || c.is_ascii_alphanumeric()
-            || " ,;/()%".contains(c)
-            || (within && ".-:".contains(c))
-            || (c == '.' && before.is_ascii_alphabetic());
-        if harmless {
-            out.push(c);
-        } else {
-            let _ = write!(out, "&#{};", u32::from(c));
-        }
-        before = c;
-    }
-    out
-}
-
 /// Text as code. A code span reads no character references, so an element does it.
 fn code(text: &str) -> String {
     format!("<code>{}</code>", inert(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn texts_are_inert() {
-        for (text, expected) in [
-            ("Customer portal", "Customer portal"),
-            ("ghcr.io/acme/portal:1.2-slim", "ghcr.io/acme/portal:1.2-slim"),
-            ("<b>|x|</b>", "&#60;b&#62;&#124;x&#124;&#60;/b&#62;"),
-            ("a\n\n# b", "a &#35; b"),
-            ("- a", "&#45; a"),
-            ("1. a", "1&#46; a"),
-            ("A stop. And on.", "A stop. And on."),
-            ("[x](javascript:y)", "&#91;x&#93;(javascript:y)"),
-            ("{{ x }} ${{ y }}", "&#123;&#123; x &#125;&#125; &#36;&#123;&#123; y &#125;&#125;"),
-            ("`*_~", "&#96;&#42;&#95;&#126;"),
-        ] {
-            assert_eq!(inert(text), expected);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_text_leaves_its_line(text in any::<String>()) {
-            let inert = inert(&text);
-            let is_active = inert.contains(['<', '>', '|', '`', '*', '_', '[', ']', '{', '}', '$', '\\', '"', '\'']);
-            prop_assert!(!is_active, "{}", inert);
-            prop_assert!(!inert.chars().any(char::is_control));
-            prop_assert!(!inert.starts_with(['-', '+', '=', '.', ' ']));
-        }
-    }
 }

@@ -52,6 +52,10 @@ fn rendered(images: &str, settings: &RepoSettings, base: char) -> BTreeMap<Strin
 }
 
 fn all(images: &str, settings: &RepoSettings, base: char) -> Rendered {
+    with(images, settings, base, &BTreeMap::new())
+}
+
+fn with(images: &str, settings: &RepoSettings, base: char, templates: &BTreeMap<String, String>) -> Rendered {
     let at = Timestamp::from_second(1_760_000_000).unwrap();
     let read = images_yaml::read("images.yaml", images.as_bytes());
     assert!(read.broken.is_empty() && !read.frozen, "{:?}", read.diagnostics);
@@ -66,8 +70,8 @@ fn all(images: &str, settings: &RepoSettings, base: char) -> Rendered {
     node.ledger.current = Some(digest(base));
     node.ledger.history = vec![Tenure { digest: digest(base), seen_at: at }];
     let bases = BTreeMap::from([(name("node-22"), node)]);
-    let (kept, templates) = (BTreeSet::new(), BTreeMap::new());
-    let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates: &templates };
+    let kept = BTreeSet::new();
+    let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates };
     render::render(view)
 }
 
@@ -240,5 +244,36 @@ proptest! {
             let file = head::styled(head::Style::of_path(path), "images/portal", "x", body);
             prop_assert!(head::read(file.as_bytes()).is_some_and(|head| head.intact));
         }
+    }
+}
+
+#[test]
+fn pages_may_have_templates_of_their_own() {
+    let images = "- name: portal\n  registry: ghcr.io\n  repository: acme/portal\n  title: \"<b>: *x*\"\n  source: {provider: local, dockerfile: Dockerfile}\n";
+    let made =
+        |template: &str, text: &str| with(images, &settings(EntityKinds::Both), 'a', &BTreeMap::from([(template.into(), text.into())]));
+    let (index, mkdocs) = ("rendered/backstage/techdocs/portal/docs/index.md", "rendered/backstage/techdocs/portal/mkdocs.yml");
+
+    let page = "# {{ title }}\n{% for row in facts %}- {{ row.label }}: {{ row.value }}\n{% endfor %}{{ bases | length }}, {{ digest }}\n";
+    let own = made("backstage/index.md", page);
+    assert!(own.findings.is_empty(), "{:?}", own.findings);
+    let body = &own.documents[index].body;
+    assert!(body.starts_with("\n# &#60;b&#62;&#58; &#42;x&#42;\n- Image: ghcr.io/acme/portal\n"), "{body}");
+    let own = made("backstage/mkdocs.yml", "site_name: {{ title }}\nplugins: [techdocs-core]\n");
+    assert_eq!(own.documents[mkdocs].body, "site_name: \"<b>: *x*\"\nplugins: [techdocs-core]\n");
+
+    // What does not pass is passed over, and the page is the one that would be there without it.
+    let plain = with(images, &settings(EntityKinds::Both), 'a', &BTreeMap::new());
+    for (template, text, expected) in [
+        ("backstage/index.md", "{{ facts }}", "can't be shown"),
+        ("backstage/index.md", "{{ other }}", "undefined"),
+        ("backstage/mkdocs.yml", "site_name: [\n", "Y1"),
+        ("backstage/mkdocs.yml", "theme: x\n", "Y2"),
+        ("backstage/mkdocs.yml", "site_name: x\nsite_name: y\n", "Y1"),
+        ("backstage/mkdocs.yml", "site_name: x # {{ title }}\n", "Y3"),
+    ] {
+        let own = made(template, text);
+        assert!(!own.findings.is_empty() && own.findings.keys().all(|text| text.contains(expected)), "{text}: {:?}", own.findings);
+        assert_eq!(own.documents, plain.documents, "{text}");
     }
 }

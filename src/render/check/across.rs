@@ -1,7 +1,7 @@
 //! What only a whole set of documents shows: references to objects that are not there, objects that stand twice,
 //! repositories that are spelt in two ways.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::facts::{Detail, Facts, Policy, Stage, Used};
 use super::kargo::variable;
@@ -23,21 +23,24 @@ pub struct Elsewhere {
 /// Kinds that live in a Kargo project.
 const PROJECT_KINDS: [&str; 5] = ["Warehouse", "Stage", "PromotionTask", "ProjectConfig", "Freight"];
 
-/// All documents of a set, by what others ask of them.
+/// All documents of a set, by what others ask of them. Nothing goes through these maps in their order, and names in a
+/// set have long beginnings in common, which makes comparing them dear.
 struct Set<'a> {
     /// Objects by kind, namespace and name.
-    known: BTreeSet<(&'a str, &'a str, &'a str)>,
-    warehouses: BTreeMap<(&'a str, &'a str), (&'a [String], usize)>,
-    tasks: BTreeMap<(&'a str, &'a str), &'a [String]>,
-    stages: BTreeMap<(&'a str, &'a str), &'a Stage>,
+    known: HashSet<(&'a str, &'a str, &'a str)>,
+    warehouses: HashMap<(&'a str, &'a str), (&'a [String], usize)>,
+    tasks: HashMap<(&'a str, &'a str), &'a [String]>,
+    stages: HashMap<(&'a str, &'a str), &'a Stage>,
     policies: BTreeMap<&'a str, &'a [Policy]>,
+    /// Namespaces with a Warehouse that keeps what it learned of tags.
+    caching: BTreeSet<&'a str>,
 }
 
 /// Checks files against each other. `known` are objects that are there without a file in the set.
 pub fn across(files: &BTreeMap<String, Vec<Facts>>, known: &BTreeSet<Identity>) -> Vec<Elsewhere> {
     let set = Set::of(files, known);
     let mut out = Vec::new();
-    let mut seen: BTreeMap<&Identity, &str> = BTreeMap::new();
+    let mut seen: HashMap<&Identity, &str> = HashMap::new();
     for (path, facts) in files {
         for (index, fact) in facts.iter().enumerate() {
             let mut say = |rule, severity, at, message| {
@@ -57,20 +60,24 @@ impl<'a> Set<'a> {
     fn of(files: &'a BTreeMap<String, Vec<Facts>>, known: &'a BTreeSet<Identity>) -> Self {
         let mut set = Self {
             known: known.iter().map(triple).collect(),
-            warehouses: BTreeMap::new(),
-            tasks: BTreeMap::new(),
-            stages: BTreeMap::new(),
+            warehouses: HashMap::new(),
+            tasks: HashMap::new(),
+            stages: HashMap::new(),
             policies: BTreeMap::new(),
+            caching: BTreeSet::new(),
         };
         for fact in files.values().flatten() {
             set.known.insert(triple(&fact.identity));
             let key = (fact.identity.namespace.as_str(), fact.identity.name.as_str());
             match &fact.detail {
-                Detail::Warehouse { images, subscriptions } => drop(set.warehouses.insert(key, (images, *subscriptions))),
+                Detail::Warehouse { images, subscriptions, cached } => {
+                    set.warehouses.insert(key, (images, *subscriptions));
+                    set.caching.extend((*cached == Some(true)).then_some(key.0));
+                }
                 Detail::Task { images } => drop(set.tasks.insert(key, images)),
                 Detail::Stage(stage) => drop(set.stages.insert(key, stage)),
                 Detail::Config(policies) => drop(set.policies.insert(key.0, policies)),
-                Detail::Freight { .. } | Detail::Other => {}
+                Detail::Freight { .. } | Detail::Updated { .. } | Detail::Other => {}
             }
         }
         set
@@ -89,6 +96,23 @@ impl<'a> Set<'a> {
         }
         match &fact.detail {
             Detail::Stage(stage) => self.stage(fact, stage, say),
+            Detail::Warehouse { cached: Some(false), .. } if self.caching.contains(own.namespace.as_str()) => {
+                let message =
+                    format!("{own} has no `cacheByTag: true` as others have; where the operator requires it, Kargo refuses this one");
+                say("A12", Severity::Warning, fact.at, message);
+            }
+            // Which Stages a Project of others has is not known here.
+            Detail::Updated { project, stage } => {
+                let is_there = |kind, namespace, name| self.known.contains(&(kind, namespace, name));
+                if is_there("Project", "", project.as_str()) && !is_there("Stage", project.as_str(), stage.as_str()) {
+                    say(
+                        "C6",
+                        Severity::Warning,
+                        fact.at,
+                        format!("{own} is updated by the Stage {stage} of {project}, which is not there"),
+                    );
+                }
+            }
             Detail::Freight { origin, images, artifacts } => {
                 let Some((watched, subscriptions)) = self.warehouses.get(&(own.namespace.as_str(), origin.as_str())) else { return };
                 if artifacts != subscriptions || images.iter().any(|image| !watched.contains(image)) {

@@ -1,8 +1,11 @@
 //! Rules for Argo CD's objects.
 
-use super::node::{Findings, entries, get, items, text};
+use super::node::{Findings, entries, get, is_dns_name, items, text};
 use crate::base::fault::foreign;
 use crate::format::yaml::Node;
+
+/// The annotation by which an Application lets a Kargo Stage update it.
+const AUTHORIZED: &str = "kargo.akuity.io/authorized-stage";
 
 /// Annotations that Argo CD or a person writes, never a manifest.
 const WRITTEN_BY_OTHERS: [&str; 3] = ["argocd.argoproj.io/tracking-id", "argocd.argoproj.io/refresh", "argocd.argoproj.io/hydrate"];
@@ -11,6 +14,13 @@ pub(super) fn rules(node: &Node, kind: &str, out: &mut Findings) {
     for (key, value) in get(node, &["metadata", "annotations"]).into_iter().flat_map(entries) {
         if WRITTEN_BY_OTHERS.contains(&key) {
             out.error("C1", value, format!("`{}` is not a manifest's to write", foreign(key)));
+        }
+    }
+    for path in [&["metadata", "annotations", AUTHORIZED][..], &["spec", "template", "metadata", "annotations", AUTHORIZED]] {
+        if let Some(value) = get(node, path)
+            && !value.text().is_some_and(is_stage)
+        {
+            out.error("C6", value, format!("`{AUTHORIZED}` is one Stage, as project:stage: Kargo refuses to promote with anything else"));
         }
     }
     match kind {
@@ -35,6 +45,11 @@ pub(super) fn rules(node: &Node, kind: &str, out: &mut Findings) {
         }
         _ => {}
     }
+}
+
+/// Whether a text is `project:stage`. Older releases read no list, and none reads patterns.
+fn is_stage(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(project, stage)| !project.contains('.') && is_dns_name(project) && is_dns_name(stage))
 }
 
 fn application(spec: &Node, out: &mut Findings) {

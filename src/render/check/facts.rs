@@ -30,11 +30,27 @@ pub(super) struct Needed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Detail {
     Other,
-    Warehouse { images: Vec<String>, subscriptions: usize },
-    Freight { origin: String, images: Vec<String>, artifacts: usize },
-    Task { images: Vec<String> },
+    /// `cached` tells whether all subscriptions that choose among tags say `cacheByTag: true`, when there are any.
+    Warehouse {
+        images: Vec<String>,
+        subscriptions: usize,
+        cached: Option<bool>,
+    },
+    Freight {
+        origin: String,
+        images: Vec<String>,
+        artifacts: usize,
+    },
+    Task {
+        images: Vec<String>,
+    },
     Stage(Box<Stage>),
     Config(Vec<Policy>),
+    /// An Application that a Stage may update.
+    Updated {
+        project: String,
+        stage: String,
+    },
 }
 
 /// A Stage.
@@ -83,6 +99,7 @@ impl Facts {
             ("kargo.akuity.io/v1alpha1", "Warehouse") => Detail::Warehouse {
                 images: texts(node::items(document, &["spec", "subscriptions"]), &["image", "repoURL"]),
                 subscriptions: node::items(document, &["spec", "subscriptions"]).len(),
+                cached: cached(node::items(document, &["spec", "subscriptions"])),
             },
             ("kargo.akuity.io/v1alpha1", "Freight") => {
                 need(&mut needs, "Warehouse", node::get(document, &["origin", "name"]));
@@ -100,12 +117,19 @@ impl Facts {
             ("argoproj.io/v1alpha1", "Application") => {
                 // `default` is Argo CD's own.
                 need(&mut needs, "AppProject", node::get(document, &["spec", "project"]).filter(|name| name.text() != Some("default")));
-                Detail::Other
+                let stage = own(&["metadata", "annotations", "kargo.akuity.io/authorized-stage"]).split_once(':');
+                stage.map_or(Detail::Other, |(project, stage)| Detail::Updated { project: project.to_owned(), stage: stage.to_owned() })
             }
             _ => Detail::Other,
         };
         Some(Self { identity, at: document.at, needs, detail })
     }
+}
+
+fn cached(subscriptions: &[Node]) -> Option<bool> {
+    let images = subscriptions.iter().filter_map(|subscription| node::get(subscription, &["image"]));
+    let choosing = images.filter(|image| node::text(image, &["imageSelectionStrategy"]) != Some("Digest"));
+    choosing.map(|image| node::text(image, &["cacheByTag"]) == Some("true")).reduce(|all, one| all && one)
 }
 
 fn need(needs: &mut Vec<Needed>, kind: &str, name: Option<&Node>) {

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::engine::Rendered;
+use super::templates;
 use crate::format::yaml::{self, Content, Limits, Node, Position};
 use crate::model::Severity;
 
@@ -70,36 +71,77 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Checks what a template made: one document, the values that went in, no error by any rule.
+/// Checks what a template made: one document, the values that went in, no error by any rule. `taken` is a value that is
+/// a stream of documents which passed before.
 ///
 /// # Errors
 /// The first error.
-pub fn document(made: &Rendered) -> Result<(Node, Facts), Finding> {
+pub fn document(made: &Rendered, taken: Option<&str>) -> Result<(Node, Facts), Finding> {
     let error = |rule, at, message: String| Finding { rule, severity: Severity::Error, at, message };
     let node = yaml::read(made.text.as_bytes(), Limits::FILE)
         .map_err(|fault| error("Y1", fault.at, fault.message))?
         .ok_or_else(|| error("Y1", Position::default(), "there is no document".to_owned()))?;
-    let mut wanted = made.given.iter().peekable();
-    node::scalars(&node, &mut |scalar| {
-        if let Content::Scalar { text, plain: false } = &scalar.content
-            && wanted.peek().is_some_and(|next| *next == text)
-        {
-            wanted.next();
-        }
-    });
-    if let Some(missing) = wanted.next() {
-        let message = format!("`{}` went in and does not stand there as a value", crate::base::fault::foreign(missing));
-        return Err(error("Y3", node.at, message));
-    }
-    if let Some(finding) = rules(&node).into_iter().find(|finding| finding.severity == Severity::Error) {
+    stands(&node, &made.given)?;
+    if let Some(finding) = all_rules(&node, taken).into_iter().find(|finding| finding.severity == Severity::Error) {
         return Err(finding);
     }
     let facts = Facts::of(&node).ok_or_else(|| error("Y2", node.at, "it is no Kubernetes object".to_owned()))?;
     Ok((node, facts))
 }
 
+/// Whether every value that went in stands there as a value, in order.
+fn stands(node: &Node, given: &[String]) -> Result<(), Finding> {
+    let mut wanted = given.iter().peekable();
+    node::scalars(node, &mut |scalar| {
+        if let Content::Scalar { text, plain: false } = &scalar.content
+            && wanted.peek().is_some_and(|next| *next == text)
+        {
+            wanted.next();
+        }
+    });
+    match wanted.next() {
+        None => Ok(()),
+        Some(missing) => {
+            let message = format!("`{}` went in and does not stand there as a value", crate::base::fault::foreign(missing));
+            Err(Finding { rule: "Y3", severity: Severity::Error, at: node.at, message })
+        }
+    }
+}
+
+/// What is wrong with a page of the documentation: `mkdocs.yml` is a map with a name, in which every value stands; a
+/// text holds every value as it was made inert, in order.
+pub(super) fn page(template: &str, made: &Rendered) -> Option<Finding> {
+    let error = |rule, at, message: String| Finding { rule, severity: Severity::Error, at, message };
+    if templates::is_markdown(template) {
+        let mut rest = made.text.as_str();
+        let missing = made.given.iter().find(|text| match rest.split_once(text.as_str()) {
+            Some((_, behind)) => {
+                rest = behind;
+                false
+            }
+            None => true,
+        });
+        return missing.map(|_| error("Y3", Position::default(), "a value that went in does not stand there".to_owned()));
+    }
+    let node = match yaml::read(made.text.as_bytes(), Limits::FILE) {
+        Ok(Some(node)) => node,
+        Ok(None) => return Some(error("Y1", Position::default(), "there is no document".to_owned())),
+        Err(fault) => return Some(error("Y1", fault.at, fault.message)),
+    };
+    if node::text(&node, &["site_name"]).is_none_or(str::is_empty) {
+        return Some(error("Y2", node.at, "mkdocs needs `site_name`".to_owned()));
+    }
+    let mut out = node::Findings::default();
+    node::readable(&node, &mut out);
+    out.found.into_iter().next().or_else(|| stands(&node, &made.given).err())
+}
+
 /// Everything that is wrong with one document.
 pub fn rules(node: &Node) -> Vec<Finding> {
+    all_rules(node, None)
+}
+
+fn all_rules(node: &Node, taken: Option<&str>) -> Vec<Finding> {
     let mut out = node::Findings::default();
     node::shape(node, &mut out);
     let of = |key| node::text(node, &[key]).unwrap_or_default();
@@ -107,7 +149,7 @@ pub fn rules(node: &Node) -> Vec<Finding> {
         "kargo.akuity.io/v1alpha1" => kargo::rules(node, of("kind"), &mut out),
         "argoproj.io/v1alpha1" if of("kind").ends_with("AnalysisTemplate") => analysis::rules(node, &mut out),
         "argoproj.io/v1alpha1" => argocd::rules(node, of("kind"), &mut out),
-        "v1" if of("kind") == "ConfigMap" => backstage::config_map(node, &mut out),
+        "v1" if of("kind") == "ConfigMap" => backstage::config_map(node, taken, &mut out),
         _ if backstage::is_entity(node) => backstage::rules(node, of("kind"), &mut out),
         _ => {}
     }

@@ -93,7 +93,7 @@ pub(super) fn shape(node: &Node, out: &mut Findings) {
 }
 
 /// Keys that stand twice, aliases, tags: what readers do not agree on.
-fn readable(node: &Node, out: &mut Findings) {
+pub(super) fn readable(node: &Node, out: &mut Findings) {
     match &node.content {
         Content::Refused(what) => out.error("Y1", node, format!("this is {what}")),
         Content::Scalar { .. } => {}

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::check::Identity;
 use super::name::{derived_name, object_name};
-use super::{Draft, Part, Sheet, Target, View};
+use super::{Draft, Part, Sheet, Target, View, Work};
 use crate::base::Fault;
 use crate::model::settings::KargoMode;
 use crate::model::{Owner, Subject};
@@ -34,43 +34,24 @@ impl Target for Kargo {
         "kargo"
     }
 
-    fn render(&self, view: View<'_>, sheet: &mut Sheet<'_>) {
-        let settings = &view.settings.kargo;
-        if settings.mode == KargoMode::Off {
+    fn render<'v>(&'v self, view: View<'v>, work: &mut Work<'v>) {
+        if view.settings.kargo.mode == KargoMode::Off {
             return;
         }
         if view.is_bare() {
-            return sheet.postpone(project::PATH, view.kept.is_empty());
+            return work.add(move |sheet| sheet.postpone(project::PATH, view.kept.is_empty()));
         }
-        // What images need of the project is there as soon as the settings ask for it: when its file is refused,
-        // the one of before stays.
-        for identity in project::identities(settings) {
-            sheet.expect(identity);
-        }
-        let owner = Owner::repository("kargo");
-        match project::parts(view) {
-            Ok(parts) => {
-                sheet.file(Draft { path: project::PATH.to_owned(), owner, of_all: false, parts });
-            }
-            Err(fault) => sheet.refuse(project::PATH.to_owned(), owner, fault),
-        }
-        for subject in view.kept {
-            sheet.expect(warehouse_of(subject, &settings.project));
-        }
+        work.add(move |sheet| of_project(view, sheet));
         // Base images first: a rebuild Stage takes Freight of their Warehouses.
         for (name, state) in view.bases {
-            let subject = Subject::base(name);
-            match warehouse::of_base(view, state) {
-                Ok(parts) => file(sheet, subject, parts),
-                Err(fault) => sheet.refuse(path(&subject), subject.into(), fault),
-            }
+            work.add(move |sheet| file(sheet, Subject::base(name), warehouse::of_base(view, state)));
         }
         for name in view.images.keys() {
-            let subject = Subject::image(name);
-            match image(view, &subject) {
-                Ok(parts) => file(sheet, subject, parts),
-                Err(fault) => sheet.refuse(path(&subject), subject.into(), fault),
-            }
+            work.add(move |sheet| {
+                let subject = Subject::image(name);
+                let parts = image(view, &subject);
+                file(sheet, subject, parts);
+            });
         }
     }
 
@@ -83,9 +64,32 @@ fn path(subject: &Subject) -> String {
     format!("rendered/kargo/{subject}.yaml")
 }
 
-fn file(sheet: &mut Sheet<'_>, subject: Subject, parts: Vec<Part>) {
-    if !parts.is_empty() {
-        sheet.file(Draft { path: path(&subject), owner: subject.into(), of_all: false, parts });
+fn of_project(view: View<'_>, sheet: &mut Sheet<'_>) {
+    let settings = &view.settings.kargo;
+    // What images need of the project is there as soon as the settings ask for it: when its file is refused,
+    // the one of before stays.
+    for identity in project::identities(settings) {
+        sheet.expect(identity);
+    }
+    for subject in view.kept {
+        sheet.expect(warehouse_of(subject, &settings.project));
+    }
+    let (path, owner) = (project::PATH.to_owned(), Owner::repository("kargo"));
+    match project::parts(view) {
+        Ok(parts) => {
+            sheet.file(Draft { path, owner, of_all: false, parts });
+        }
+        Err(fault) => sheet.refuse(path, owner, fault),
+    }
+}
+
+fn file(sheet: &mut Sheet<'_>, subject: Subject, parts: Result<Vec<Part>, Fault>) {
+    match parts {
+        Ok(parts) if parts.is_empty() => {}
+        Ok(parts) => {
+            sheet.file(Draft { path: path(&subject), owner: subject.into(), of_all: false, parts });
+        }
+        Err(fault) => sheet.refuse(path(&subject), subject.into(), fault),
     }
 }
 

@@ -14,10 +14,13 @@ use crate::model::policy::{Strategy, TagPolicy};
 use crate::model::settings::{KargoMode, KargoVersion};
 use crate::model::{BaseState, Delay, Digest, Entry, ImageState, RepoPath, Subject};
 
-/// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern). Legal OCI names with
+/// What Kargo's admission accepts as an image's `repoURL` (its CRD's own pattern, whose classes are those of ASCII, as
+/// in Go). Legal OCI names with
 /// `--` or `__` are outside of it.
-static REPO_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\w+([\.-]\w+)*(:[\d]+)?/)?(\w+([\.-]\w+)*)(/\w+([\.-]\w+)*)*$").ok());
+static REPO_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$")
+        .ok()
+});
 
 #[derive(Serialize)]
 struct Warehouse<'a> {
@@ -35,6 +38,7 @@ struct ImageSubscription<'a> {
     strategy: &'static str,
     constraint: Option<&'a str>,
     allow_tags: Option<&'a str>,
+    cache_by_tag: bool,
 }
 
 #[derive(Serialize)]
@@ -99,7 +103,9 @@ pub(super) fn of_base(view: View<'_>, state: &BaseState) -> Result<Vec<Part>, Fa
 }
 
 fn parts(view: View<'_>, watched: Watched<'_>) -> Result<Vec<Part>, Fault> {
-    let Watched { subject, interval, image, git, out } = watched;
+    let Watched { subject, interval, mut image, git, out } = watched;
+    // One tag that moves is what `Digest` is for; Kargo caches nothing of it.
+    image.cache_by_tag = view.settings.kargo.cache_by_tag && image.strategy != Strategy::Digest.word();
     if !REPO_URL.as_ref().is_some_and(|pattern| pattern.is_match(&image.repo_url)) {
         return Err(Fault::new(
             Class::Config,
@@ -146,7 +152,7 @@ fn watched(repo_url: String, policy: &TagPolicy) -> Option<ImageSubscription<'_>
         Strategy::Digest | Strategy::SemVer => policy.constraint.as_deref(),
         _ => None,
     };
-    Some(ImageSubscription { repo_url, strategy: policy.strategy.word(), constraint, allow_tags })
+    Some(ImageSubscription { repo_url, strategy: policy.strategy.word(), constraint, allow_tags, cache_by_tag: false })
 }
 
 /// The subscription of an image built here: its versions once it has one, else its `latest`.
@@ -157,7 +163,7 @@ fn built<'a>(entry: &Entry, version: Option<&str>) -> ImageSubscription<'a> {
         core.split('.').count() == 3 && core.split('.').all(number)
     });
     let (strategy, constraint) = if versioned { (Strategy::SemVer, None) } else { (Strategy::Digest, Some("latest")) };
-    ImageSubscription { repo_url: entry.repo_url(), strategy: strategy.word(), constraint, allow_tags: None }
+    ImageSubscription { repo_url: entry.repo_url(), strategy: strategy.word(), constraint, allow_tags: None, cache_by_tag: false }
 }
 
 /// The subscription of the source, leaving out our own commits: else each record would start a new round.

@@ -47,6 +47,8 @@ fn each_mistake_has_a_cause_and_a_next_step() {
         (&["render", "broken"], 1),
         (&["render", "empty"], 1),
         (&["render", "--system", "helm"], 1),
+        (&["hydrate"], 64),
+        (&["hydrate", "prod..dev"], 1),
         (&["init", "images.yaml"], 1),
         (&["schema", "portal"], 1),
         (&["demo", "--keep", "."], 1),

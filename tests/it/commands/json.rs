@@ -19,6 +19,7 @@ fn each_command_prints_json() {
         ("graph", &["graph"], 0),
         ("graph-impact", &["graph", "--impact", "node-22-bookworm-slim"], 0),
         ("pin", &["pin"], 2),
+        ("hydrate", &["hydrate", "environment/prod"], 0),
         ("inspect-dockerfile", &["inspect", "dockerfile", "apps/worker/Dockerfile"], 0),
         ("inspect-ref", &["inspect", "ref", "node:22", "Node:22"], 0),
         ("inspect-tags", &["inspect", "tags", "--from", "../tags.json"], 0),
@@ -33,7 +34,7 @@ fn each_command_prints_json() {
         let ran = scene.run(&arguments).expect(code);
         // It is one document, and YAML says the same.
         let value = ran.json();
-        if !["run", "run-converged"].contains(&name) {
+        if !["run", "run-converged", "hydrate"].contains(&name) {
             let yaml: Vec<&str> = arguments.iter().map(|word| if *word == "json" { "yaml" } else { *word }).collect();
             let yaml = scene.run(&yaml).expect(code).stdout;
             if name != "render" {

@@ -32,6 +32,7 @@ const EXAMPLES: &[Example] = &[
     ("graph", &[], 0, 99, Before::Nothing),
     ("graph", &["--impact", "node-22-bookworm-slim"], 0, 99, Before::Nothing),
     ("graph", &["-o", "dot"], 0, 99, Before::Nothing),
+    ("hydrate", &["environment/prod"], 0, 99, Before::Nothing),
     ("inspect dockerfile", &["apps/worker/Dockerfile"], 0, 99, Before::Nothing),
     ("inspect ref", &["node:22", "ghcr.io/acme/portal@sha256:1"], 0, 99, Before::Nothing),
     ("inspect tags", &["--from", "../examples/tags.json"], 0, 99, Before::Nothing),

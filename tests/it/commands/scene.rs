@@ -9,7 +9,7 @@ use plimsoll::registry::LoopbackRegistry;
 use regex::Regex;
 
 use crate::support::program::{Plimsoll, Ran};
-use crate::support::remote::git;
+use crate::support::remote::{git, try_git};
 
 /// The images that the registry serves from the start.
 const IMAGES: [(&str, &str); 3] =
@@ -116,6 +116,11 @@ impl Scene {
         let commits = git(&self.checkout(), &["log", "--reverse", "--format=%H"]);
         for (commit, digit) in commits.lines().zip("123456789".chars()) {
             text = text.replace(commit, &digit.to_string().repeat(40)).replace(&commit[..8], &digit.to_string().repeat(8));
+        }
+        // The branch of manifests, once there is one.
+        let next = try_git(&self.checkout(), &["rev-parse", "--quiet", "--verify", "refs/heads/environment/prod-next"]).stdout;
+        if let Some(commit) = String::from_utf8(next).unwrap().lines().next() {
+            text = text.replace(commit, &"e".repeat(40)).replace(&commit[..8], &"e".repeat(8));
         }
         for (pattern, instead) in [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "2026-01-31T12:00:00Z"),

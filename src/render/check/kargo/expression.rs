@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 static IMAGE_FROM: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"imageFrom\(\s*(?:"([^"]*)"|'([^']*)'|vars\.(\w+))\s*(,\s*warehouse\()?"#).ok());
+    LazyLock::new(|| Regex::new(r#"imageFrom\([ \t]*(?:"([^"]*)"|'([^']*)'|vars\.([0-9A-Za-z_]+))[ \t]*(,[ \t]*warehouse\()?"#).ok());
 
 /// The expressions of a text, without their marks.
 ///

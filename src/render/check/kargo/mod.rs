@@ -22,7 +22,7 @@ pub(super) use expression::{Asked, argument_of_image_from, variable};
 static DURATION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^([0-9]+(\.[0-9]+)?(s|m|h))+$").ok());
 /// A duration as Go prints it back: what is written otherwise differs for ever from what the cluster keeps.
 static GO_DURATION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^(([1-9][0-9]*h)?[0-5]?[0-9]m)?[0-5]?[0-9]s$").ok());
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z_]\w*$").ok());
+static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z_][0-9a-zA-Z_]*$").ok());
 
 /// Whether `text` matches; a pattern that does not compile matches nothing, and tests would show it.
 pub(super) fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {

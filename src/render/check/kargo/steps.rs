@@ -1,9 +1,10 @@
 //! Promotion steps: the registered ones with their keys, and what a careless `http` step does.
 
-use super::super::node::{Findings, get, text};
+use super::super::node::{Findings, entries, get, text};
 use super::{expression, unknown};
 use crate::base::fault::foreign;
 use crate::format::yaml::Node;
+use crate::model::Value;
 
 /// A step of the open edition: its name, the keys of its config, and those it needs. No keys: any.
 type Step = (&'static str, &'static [&'static str], &'static [&'static str]);
@@ -107,6 +108,46 @@ const STEPS: &[Step] = &[
     ("yaml-update", &["path", "updates"], &["path", "updates"]),
 ];
 
+/// Keys whose value is no text. A key means the same in every step.
+const LISTS: [&str; 14] = [
+    "apiVersions",
+    "apps",
+    "charts",
+    "checkout",
+    "headers",
+    "images",
+    "inFiles",
+    "labels",
+    "outputs",
+    "paths",
+    "queryParams",
+    "setValues",
+    "updates",
+    "valuesFiles",
+];
+const MAPS: [&str; 3] = ["annotations", "author", "plugin"];
+const NUMBERS: [&str; 3] = ["maxAttempts", "prNumber", "stripComponents"];
+const FLAGS: [&str; 18] = [
+    "allowOverwrite",
+    "blobless",
+    "buildDependencies",
+    "createTargetBranch",
+    "disableHooks",
+    "force",
+    "generateTargetBranch",
+    "ignoreMissingFiles",
+    "ignoreMissingValueFiles",
+    "includeCRDs",
+    "insecureSkipTLSVerify",
+    "overwrite",
+    "pathsAreGlobs",
+    "recurseSubmodules",
+    "skipTests",
+    "strict",
+    "useReleaseName",
+    "wait",
+];
+
 pub(super) fn step(step: &Node, out: &mut Findings) {
     let Some(uses) = text(step, &["uses"]) else { return };
     let Some((_, keys, needed)) = STEPS.iter().find(|(name, _, _)| *name == uses) else {
@@ -124,10 +165,35 @@ pub(super) fn step(step: &Node, out: &mut Findings) {
         for (key, value) in unknown(config, keys) {
             out.error("R3", value, format!("the step {uses} has no `{}`; an unknown key fails the Promotion", foreign(key)));
         }
+        for (key, value) in entries(config).filter(|(key, _)| keys.contains(key)) {
+            if let Some(wanted) = mistaken(key, value) {
+                out.error("R3", value, format!("`{key}` of the step {uses} is {wanted}; anything else fails the Promotion"));
+            }
+        }
     }
     if uses == "http" {
         http(step, config, out);
     }
+}
+
+/// What the value of a key should be, when it is something else. What an expression makes is not known here.
+fn mistaken(key: &str, node: &Node) -> Option<&'static str> {
+    if node.text().is_some_and(|text| text.contains("${{") || text.contains("${%")) {
+        return None;
+    }
+    let value = node.to_value();
+    let (wanted, good) = if LISTS.contains(&key) {
+        ("a list", matches!(value, Value::List(_)))
+    } else if MAPS.contains(&key) {
+        ("a map", matches!(value, Value::Map(_)))
+    } else if NUMBERS.contains(&key) {
+        ("a whole number", matches!(value, Value::Int(_)))
+    } else if FLAGS.contains(&key) {
+        ("true or false", matches!(value, Value::Bool(_)))
+    } else {
+        ("text", matches!(value, Value::Text(_)))
+    };
+    (!good).then_some(wanted)
 }
 
 /// Without these, an answer that is neither success nor failure is asked for again for ever: a workflow would be

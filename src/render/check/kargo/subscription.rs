@@ -9,19 +9,22 @@ use super::super::node::{Findings, entries, get, items, text};
 use super::{duration, matches, unknown};
 use crate::base::fault::foreign;
 use crate::format::yaml::{Content, Node};
-use crate::model::policy;
+use crate::model::{Value, policy};
 
-/// Patterns of Kargo's own schemas.
-static IMAGE_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(\w+([\.-]\w+)*(:[\d]+)?/)?(\w+([\.-]\w+)*)(/\w+([\.-]\w+)*)*$").ok());
-static GIT_URL: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^https?://(?:([\w-]+)(:(.+))?@)?([\w-]+(?:\.[\w-]+)*)(?::(\d{1,5}))?(/.*)$").ok());
+/// Patterns of Kargo's own schemas. Their classes are those of ASCII, as in Go.
+static IMAGE_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*(:[0-9]+)?/)?([0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)(/[0-9A-Za-z_]+([.-][0-9A-Za-z_]+)*)*$")
+        .ok()
+});
+static GIT_URL: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"^https?://(?:([0-9A-Za-z_-]+)(:(.+))?@)?([0-9A-Za-z_-]+(?:\.[0-9A-Za-z_-]+)*)(?::([0-9]{1,5}))?(/.*)$").ok()
+});
 static BRANCH: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9]([a-zA-Z0-9._/-]*[a-zA-Z0-9_-])?$").ok());
 /// Ranges as Masterminds/semver reads them: comparators with blanks or commas between, `||` between those.
 static RANGE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let version = r"v?([0-9]+|[xX*])(\.([0-9]+|[xX*]))?(\.([0-9]+|[xX*]))?(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?";
-    let one = format!(r"\s*((=|!=|>|<|>=|=>|<=|=<|~|~>|\^)?\s*{version}|{version}\s+-\s+{version})\s*");
-    Regex::new(&format!(r"^{one}([,\s]{one})*(\|\|{one}([,\s]{one})*)*$")).ok()
+    let one = format!(r"[ \t]*((=|!=|>|<|>=|=>|<=|=<|~|~>|\^)?[ \t]*{version}|{version}[ \t]+-[ \t]+{version})[ \t]*");
+    Regex::new(&format!(r"^{one}([, \t]{one})*(\|\|{one}([, \t]{one})*)*$")).ok()
 });
 
 const IMAGE_KEYS: [&str; 12] = [
@@ -122,6 +125,11 @@ fn image(node: &Node, url: &str, out: &mut Findings) {
         }
         Some("Digest" | "SemVer" | "Lexical" | "NewestBuild") | None => {}
         Some(other) => out.error("A8", node, format!("`{}` is no strategy for images", foreign(other))),
+    }
+    if let Some(cached) = get(node, &["cacheByTag"])
+        && !matches!(cached.to_value(), Value::Bool(_))
+    {
+        out.error("A12", cached, "`cacheByTag` is true or false");
     }
     if let Some(platform) = get(node, &["platform"]) {
         let parts: Vec<&str> = platform.text().unwrap_or_default().split('/').collect();
