@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::auth::Host;
 use super::backoff::{RETRIES, WAIT_OUT, jitter};
@@ -114,7 +114,7 @@ impl RegistryClient {
         let limit = self.wire.options().total_timeout;
         timeout(limit, retried(place, ask)).await.unwrap_or_else(|_| {
             let host = &place.endpoint.authority;
-            self.wire.failed(host);
+            self.wire.peer(host).gate.failed(Instant::now());
             Err(Fault::new(Class::Transient, format!("no answer from {host} within {} s", limit.as_secs_f64())))
         })
     }

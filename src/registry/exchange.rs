@@ -4,16 +4,15 @@ use std::sync::{Arc, PoisonError};
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
-use url::Url;
 
 use super::RegistryClient;
 use super::auth::{Host, Scheme, challenges};
 use super::credentials::Credential;
-use super::place::Place;
+use super::place::{Met, Place};
 use super::reply::Reply;
 use super::token::Key;
 use super::trouble::Trouble;
-use super::wire::{Ask, Authorization};
+use super::wire::{Ask, Authorization, To};
 use crate::base::{Class, Fault};
 
 /// What is asked of a registry.
@@ -21,8 +20,8 @@ use crate::base::{Class, Fault};
 pub(super) struct Request {
     /// `GET` or `HEAD`.
     pub(super) method: Method,
-    /// Where.
-    pub(super) url: Url,
+    /// Path and query at the registry.
+    pub(super) path: String,
     /// Media types wanted.
     pub(super) accept: &'static str,
     /// The validator of what is at hand already; a 304 says that it still holds.
@@ -33,8 +32,8 @@ pub(super) struct Request {
 
 impl Request {
     /// Content by `GET`.
-    pub(super) fn get(url: Url, accept: &'static str) -> Self {
-        Self { method: Method::GET, url, accept, validator: None, pull: false }
+    pub(super) fn get(path: String, accept: &'static str) -> Self {
+        Self { method: Method::GET, path, accept, validator: None, pull: false }
     }
 }
 
@@ -42,15 +41,20 @@ impl RegistryClient {
     /// Sends one request with what the host wants, and meets at most one challenge and one refused token on the way.
     pub(super) async fn authorized(&self, place: &Place, request: &Request) -> Result<Reply, Trouble> {
         let endpoint = &place.endpoint;
-        let host = self.host(&endpoint.authority);
-        let mut turn = host.first_turn().await;
+        let Met { host, peer } = place.met.get_or_init(|| self.meet(&endpoint.authority));
+        let mut turn = if host.is_open() { None } else { Box::pin(host.first_turn()).await };
         let (mut challenged, mut refused) = (false, None);
         loop {
-            host.denied()?;
-            let authorization = self.authorization(&host, place, refused.as_ref()).await?;
+            let open = host.is_open();
+            let authorization = if open {
+                None
+            } else {
+                host.denied()?;
+                Box::pin(self.authorization(host, place, refused.as_ref())).await?
+            };
             let ask = Ask {
                 method: request.method.clone(),
-                url: &request.url,
+                to: To::Registry(endpoint, peer, &request.path),
                 authorization: authorization.as_ref(),
                 accept: request.accept,
                 validator: request.validator.as_ref(),
@@ -63,7 +67,7 @@ impl RegistryClient {
             }
             let reply = sent?;
             if reply.status != StatusCode::UNAUTHORIZED {
-                if authorization.is_none() {
+                if authorization.is_none() && !open {
                     host.opened();
                 }
                 return Ok(reply);
@@ -123,12 +127,9 @@ impl RegistryClient {
         }
     }
 
-    pub(super) fn host(&self, authority: &str) -> Arc<Host> {
+    fn meet(&self, authority: &str) -> Met {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get(authority) {
-            return Arc::clone(host);
-        }
-        Arc::clone(hosts.entry(authority.to_owned()).or_default())
+        Met { host: Arc::clone(hosts.entry(authority.to_owned()).or_default()), peer: self.wire.peer(authority) }
     }
 }
 

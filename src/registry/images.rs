@@ -30,8 +30,8 @@ impl RegistryClient {
     pub(super) async fn looked(&self, reference: &ImageReference) -> Result<Look, Fault> {
         let places = self.places(&reference.registry, &reference.repository)?;
         let found = self.found(&places, reference).await?;
-        if let Some(media_type) = found.media_type.as_ref().filter(|media_type| !is_index(media_type)) {
-            return Ok(Look { digest: found.digest, media_type: media_type.clone(), platforms: Vec::new() });
+        if let Some(media_type) = found.media_type.filter(|media_type| !is_index(media_type)) {
+            return Ok(Look { digest: found.digest, media_type: media_type.to_owned(), platforms: Vec::new() });
         }
         let manifest = self.manifest(&places, &found).await?;
         let images = manifest.manifests.iter().flatten().filter(|member| !member.is_attestation());

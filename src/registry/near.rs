@@ -4,10 +4,10 @@
 //! connection has no task of its own: the question that has it polls it, which saves two switches between tasks for each
 //! answer, and an idle one costs nothing.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -17,24 +17,30 @@ use hyper_util::rt::TokioIo;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-use super::broken;
-use super::trouble::Trouble;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// A request with nothing to follow or to negotiate.
 pub(super) type Plain = hyper::Request<Full<Bytes>>;
 
-/// Kept connections by `host:port`.
-#[derive(Debug)]
-pub(super) struct Near {
-    idle: Mutex<HashMap<String, Vec<Line>>>,
+/// What connections are held to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
     /// Most connections kept for one host.
-    most: usize,
-    connect: Duration,
-    silence: Duration,
+    pub(super) most: usize,
+    /// Longest wait for a connection.
+    pub(super) connect: Duration,
+    /// Longest silence in the middle of an answer.
+    pub(super) silence: Duration,
+}
+
+/// Kept connections to one host.
+#[derive(Debug)]
+pub(super) struct Lines {
+    host: Arc<str>,
+    idle: Mutex<Vec<Line>>,
+    bounds: Bounds,
 }
 
 /// A connection.
@@ -47,7 +53,13 @@ struct Ends {
     driver: Driver,
     /// The driver has come to its end and must not be polled again.
     over: bool,
+    patience: Patience,
 }
+
+/// A timer that is left running from one question to the next, and set anew only when it ends too early: most answers come
+/// so much sooner that setting a timer for each would cost more than all else that is done for it here.
+#[derive(Debug)]
+struct Patience(Pin<Box<Sleep>>);
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -65,45 +77,42 @@ pub(super) enum Failure {
 pub(super) struct Reply {
     response: hyper::Response<Incoming>,
     /// Still needed for the body, and where it belongs.
-    line: Option<(Line, Arc<Near>, String)>,
+    line: Option<(Line, Arc<Lines>)>,
 }
 
-impl Near {
-    pub(super) fn new(most: usize, connect: Duration, silence: Duration) -> Self {
-        Self { idle: Mutex::default(), most: most.max(1), connect, silence }
+impl Lines {
+    pub(super) fn new(host: Arc<str>, bounds: Bounds) -> Self {
+        Self { host, idle: Mutex::default(), bounds }
     }
 
-    /// Sends what `request` makes to `host`. A kept connection that turns out to be closed is replaced by a new one.
-    pub(super) async fn send(self: &Arc<Self>, host: &str, request: impl Fn() -> Result<Plain, Trouble>) -> Result<Reply, Trouble> {
-        let broken = |failure| broken::near(host, failure);
+    /// Sends what `request` makes. A kept connection that turns out to be closed is replaced by a new one.
+    pub(super) async fn send(self: &Arc<Self>, request: impl Fn() -> Plain) -> Result<Reply, Failure> {
         loop {
-            let (mut line, kept) = match self.kept(host) {
+            // The one used last is the one most likely to be open still.
+            let idle = self.lock().pop();
+            let (mut line, kept) = match idle {
                 Some(line) => (line, true),
-                None => (self.connected(host).await.map_err(broken)?, false),
+                None => (Box::pin(self.connected()).await?, false),
             };
-            match timeout(self.silence, line.answer(request()?)).await.map_err(|_| broken(Failure::Silent))? {
+            match line.answer(request(), self.bounds.silence).await {
                 Ok(response) => {
                     let line = if response.body().is_end_stream() {
-                        self.keep(host, line);
+                        self.keep(line);
                         None
                     } else {
-                        Some((line, Arc::clone(self), host.to_owned()))
+                        Some((line, Arc::clone(self)))
                     };
                     return Ok(Reply { response, line });
                 }
                 // The server hung up between two questions; nothing of an answer came.
-                Err(error) if kept && (error.is_canceled() || error.is_closed() || error.is_incomplete_message()) => {}
-                Err(error) => return Err(broken(Failure::Broken(error))),
+                Err(Failure::Broken(error)) if kept && (error.is_canceled() || error.is_closed() || error.is_incomplete_message()) => {}
+                Err(failure) => return Err(failure),
             }
         }
     }
 
-    /// The connection used last, which is the one most likely to be open still.
-    fn kept(&self, host: &str) -> Option<Line> {
-        self.lock().get_mut(host)?.pop()
-    }
-
-    async fn connected(&self, host: &str) -> Result<Line, Failure> {
+    async fn connected(&self) -> Result<Line, Failure> {
+        let host = &*self.host;
         let connecting = async {
             // A host without a port is on that of the scheme.
             let stream = match host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|digit| digit.is_ascii_digit())) {
@@ -113,50 +122,66 @@ impl Near {
             let stream = stream.map_err(Failure::Unreachable)?;
             stream.set_nodelay(true).map_err(Failure::Unreachable)?;
             let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Broken)?;
-            Ok(Line(Box::new(Ends { sender, driver, over: false })))
+            let patience = Patience(Box::pin(sleep_until(Instant::now() + self.bounds.silence)));
+            Ok(Line(Box::new(Ends { sender, driver, over: false, patience })))
         };
-        timeout(self.connect, Box::pin(connecting)).await.map_err(|_| Failure::Silent)?
+        timeout(self.bounds.connect, connecting).await.map_err(|_| Failure::Silent)?
     }
 
-    fn keep(&self, host: &str, line: Line) {
+    fn keep(&self, line: Line) {
         if line.0.over || line.0.sender.is_closed() {
             return;
         }
         let mut idle = self.lock();
-        match idle.get_mut(host) {
-            Some(lines) if lines.len() < self.most => lines.push(line),
-            Some(_) => {}
-            None => {
-                idle.insert(host.to_owned(), vec![line]);
-            }
+        if idle.len() < self.bounds.most {
+            idle.push(line);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<Line>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Line>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Line {
-    async fn answer(&mut self, request: Plain) -> Result<hyper::Response<Incoming>, hyper::Error> {
-        let Ends { sender, driver, over } = &mut *self.0;
+    async fn answer(&mut self, request: Plain, silence: Duration) -> Result<hyper::Response<Incoming>, Failure> {
+        let Ends { sender, driver, over, patience } = &mut *self.0;
+        let until = Instant::now() + silence;
         // One that was kept has to see that its last answer is over.
         poll_fn(|context| {
             drive(driver, over, context);
-            sender.poll_ready(context)
+            patience.bear(sender.poll_ready(context), until, context)
         })
-        .await?;
+        .await?
+        .map_err(Failure::Broken)?;
         let mut answer = pin!(sender.send_request(request));
         poll_fn(|context| {
             drive(driver, over, context);
-            answer.as_mut().poll(context)
+            patience.bear(answer.as_mut().poll(context), until, context)
         })
-        .await
+        .await?
+        .map_err(Failure::Broken)
+    }
+}
+
+impl Patience {
+    /// What was found, or that it was waited for beyond `until`.
+    fn bear<T>(&mut self, found: Poll<T>, until: Instant, context: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+        if let Poll::Ready(found) = found {
+            return Poll::Ready(Ok(found));
+        }
+        while self.0.as_mut().poll(context).is_ready() {
+            if until <= Instant::now() {
+                return Poll::Ready(Err(Failure::Silent));
+            }
+            self.0.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 }
 
 /// Lets the connection write and read. What breaks it reaches the question by way of the answer.
-fn drive(driver: &mut Driver, over: &mut bool, context: &mut std::task::Context<'_>) {
+fn drive(driver: &mut Driver, over: &mut bool, context: &mut Context<'_>) {
     if !*over && Pin::new(driver).poll(context).is_ready() {
         *over = true;
     }
@@ -173,18 +198,19 @@ impl Reply {
 
     /// The next piece of the body; `None` after the last one.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let Some((mut line, home, host)) = self.line.take() else { return Ok(None) };
-        let Ends { driver, over, .. } = &mut *line.0;
+        let Some((mut line, home)) = self.line.take() else { return Ok(None) };
+        let Ends { driver, over, patience, .. } = &mut *line.0;
         let body = self.response.body_mut();
+        let until = Instant::now() + home.bounds.silence;
         let next = poll_fn(|context| {
             drive(driver, over, context);
-            Pin::new(&mut *body).poll_frame(context)
+            patience.bear(Pin::new(&mut *body).poll_frame(context), until, context)
         });
-        let Some(frame) = timeout(home.silence, next).await.map_err(|_| Failure::Silent)? else {
-            home.keep(&host, line);
+        let Some(frame) = next.await? else {
+            home.keep(line);
             return Ok(None);
         };
-        self.line = Some((line, home, host));
+        self.line = Some((line, home));
         // What is no data is trailers, and those are the end.
         Ok(Some(frame.map_err(Failure::Broken)?.into_data().unwrap_or_default()))
     }

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ETAG, HeaderValue, LINK};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
+use url::{Position, Url};
 
 use super::RegistryClient;
 use super::cache::Kind;
@@ -67,7 +67,7 @@ impl RegistryClient {
 
     async fn pages(&self, place: &Place) -> Result<Vec<String>, Fault> {
         let host = &place.endpoint.authority;
-        let mut url = place.tags();
+        let mut url = place.tags()?;
         url.set_query(Some(&format!("n={PAGE}")));
         let (mut tags, mut seen, mut left, mut barren) = (BTreeSet::new(), HashSet::new(), MOST_BYTES, 0);
         // Whether `url` is the registry's own words, so that a refusal of it is one.
@@ -117,7 +117,7 @@ impl RegistryClient {
 
     /// One page. One that was kept is used when the registry says that it still holds.
     async fn page(&self, place: &Place, url: &Url, most: usize) -> Result<Asked, Trouble> {
-        let mut request = Request::get(url.clone(), "application/json");
+        let mut request = Request::get(url[Position::BeforePath..Position::AfterQuery].to_owned(), "application/json");
         let mut kept: Option<Page> = match &self.cache {
             Some(cache) => cache.note(Kind::List, url.as_str()).await,
             None => None,
