@@ -8,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use super::RegistryClient;
 use super::auth::{Host, Scheme, challenges};
 use super::credentials::Credential;
+use super::limit::Limit;
 use super::place::{Met, Place};
 use super::reply::Reply;
 use super::token::Key;
@@ -28,12 +29,14 @@ pub(super) struct Request {
     pub(super) validator: Option<HeaderValue>,
     /// Whether registries that count pulls count this one.
     pub(super) pull: bool,
+    /// When the question is over.
+    pub(super) limit: Limit,
 }
 
 impl Request {
     /// Content by `GET`.
-    pub(super) fn get(path: String, accept: &'static str) -> Self {
-        Self { method: Method::GET, path, accept, validator: None, pull: false }
+    pub(super) fn get(path: String, accept: &'static str, limit: Limit) -> Self {
+        Self { method: Method::GET, path, accept, validator: None, pull: false, limit }
     }
 }
 
@@ -60,6 +63,7 @@ impl RegistryClient {
                 validator: request.validator.as_ref(),
                 pull: request.pull,
                 form: None,
+                limit: Some(&request.limit),
             };
             let sent = Box::pin(self.wire.send(ask)).await;
             if turn.is_some() {

@@ -21,6 +21,7 @@ mod far;
 mod flights;
 mod gate;
 mod images;
+mod limit;
 pub mod link;
 mod login;
 pub mod loopback;

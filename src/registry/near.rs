@@ -19,6 +19,8 @@ use reqwest::header::HeaderMap;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
+use super::limit::Limit;
+
 type Driver = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 
 /// A request with nothing to follow or to negotiate.
@@ -85,8 +87,9 @@ impl Lines {
         Self { host, idle: Mutex::default(), bounds }
     }
 
-    /// Sends what `request` makes. A kept connection that turns out to be closed is replaced by a new one.
-    pub(super) async fn send(self: &Arc<Self>, request: impl Fn() -> Plain) -> Result<Reply, Failure> {
+    /// Sends what `request` makes. A kept connection that turns out to be closed is replaced by a new one. `limit` is that
+    /// of the question, which is not cut here, but woken.
+    pub(super) async fn send(self: &Arc<Self>, request: impl Fn() -> Plain, limit: Option<&Limit>) -> Result<Reply, Failure> {
         loop {
             // The one used last is the one most likely to be open still.
             let idle = self.lock().pop();
@@ -94,7 +97,7 @@ impl Lines {
                 Some(line) => (line, true),
                 None => (Box::pin(self.connected()).await?, false),
             };
-            match line.answer(request(), self.bounds.silence).await {
+            match line.answer(request(), self.bounds.silence, limit).await {
                 Ok(response) => {
                     let line = if response.body().is_end_stream() {
                         self.keep(line);
@@ -144,20 +147,20 @@ impl Lines {
 }
 
 impl Line {
-    async fn answer(&mut self, request: Plain, silence: Duration) -> Result<hyper::Response<Incoming>, Failure> {
+    async fn answer(&mut self, request: Plain, silence: Duration, limit: Option<&Limit>) -> Result<hyper::Response<Incoming>, Failure> {
         let Ends { sender, driver, over, patience } = &mut *self.0;
-        let until = Instant::now() + silence;
+        let silent = Instant::now() + silence;
         // One that was kept has to see that its last answer is over.
         poll_fn(|context| {
             drive(driver, over, context);
-            patience.bear(sender.poll_ready(context), until, context)
+            patience.bear(sender.poll_ready(context), silent, limit, context)
         })
         .await?
         .map_err(Failure::Broken)?;
         let mut answer = pin!(sender.send_request(request));
         poll_fn(|context| {
             drive(driver, over, context);
-            patience.bear(answer.as_mut().poll(context), until, context)
+            patience.bear(answer.as_mut().poll(context), silent, limit, context)
         })
         .await?
         .map_err(Failure::Broken)
@@ -165,16 +168,27 @@ impl Line {
 }
 
 impl Patience {
-    /// What was found, or that it was waited for beyond `until`.
-    fn bear<T>(&mut self, found: Poll<T>, until: Instant, context: &mut Context<'_>) -> Poll<Result<T, Failure>> {
+    /// What was found, or that nothing was heard until `silent`. The question is woken at its limit too.
+    fn bear<T>(&mut self, found: Poll<T>, silent: Instant, limit: Option<&Limit>, context: &mut Context<'_>) -> Poll<Result<T, Failure>> {
         if let Poll::Ready(found) = found {
             return Poll::Ready(Ok(found));
         }
+        let wake = limit.map_or(silent, |limit| silent.min(limit.until()));
+        if self.0.deadline() > wake {
+            self.0.as_mut().reset(wake);
+        }
         while self.0.as_mut().poll(context).is_ready() {
-            if until <= Instant::now() {
+            let now = Instant::now();
+            if silent <= now {
                 return Poll::Ready(Err(Failure::Silent));
             }
-            self.0.as_mut().reset(until);
+            if wake <= now {
+                return Poll::Pending;
+            }
+            self.0.as_mut().reset(wake);
+        }
+        if let Some(limit) = limit {
+            limit.cover();
         }
         Poll::Pending
     }
@@ -201,10 +215,10 @@ impl Reply {
         let Some((mut line, home)) = self.line.take() else { return Ok(None) };
         let Ends { driver, over, patience, .. } = &mut *line.0;
         let body = self.response.body_mut();
-        let until = Instant::now() + home.bounds.silence;
+        let silent = Instant::now() + home.bounds.silence;
         let next = poll_fn(|context| {
             drive(driver, over, context);
-            patience.bear(Pin::new(&mut *body).poll_frame(context), until, context)
+            patience.bear(Pin::new(&mut *body).poll_frame(context), silent, None, context)
         });
         let Some(frame) = next.await? else {
             home.keep(line);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::RegistryClient;
 use super::cache::Kind;
 use super::exchange::{Request, refusal};
+use super::limit::Limit;
 use super::manifest::{ACCEPTED, LARGEST, body_digest, check_pin, header_digest};
 use super::place::Place;
 use super::trouble::Trouble;
@@ -33,8 +34,8 @@ struct Known {
 
 impl RegistryClient {
     /// Asks `place` what `version` is; a fault when it is not what is pinned.
-    pub(super) async fn resolved(&self, place: &Place, version: &str, pinned: Option<&Digest>) -> Result<Resolved, Trouble> {
-        let request = Request { method: Method::HEAD, ..Request::get(place.manifest(version), ACCEPTED) };
+    pub(super) async fn resolved(&self, place: &Place, version: &str, pinned: Option<&Digest>, limit: Limit) -> Result<Resolved, Trouble> {
+        let request = Request { method: Method::HEAD, ..Request::get(place.manifest(version), ACCEPTED, limit) };
         let head = self.authorized(place, &request).await?;
         if head.status == StatusCode::OK {
             if let Some(digest) = header_digest(&head.host, head.headers())? {

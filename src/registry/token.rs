@@ -131,6 +131,7 @@ async fn request(wire: &Wire, key: &Key, credential: Option<&Credential>) -> Res
         validator: None,
         pull: false,
         form,
+        limit: None,
     };
     let reply = wire.send(ask).await?;
     let (host, status) = (reply.host.clone(), reply.status);

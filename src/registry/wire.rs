@@ -19,6 +19,7 @@ use super::cache::Cache;
 use super::endpoint::{Endpoint, authority_of, is_inward, is_loopback, speaks_plain};
 use super::far::Far;
 use super::gate::Pass;
+use super::limit::Limit;
 use super::near::{self, Bounds};
 use super::options::RegistryOptions;
 use super::peer::{Peer, Peers};
@@ -64,6 +65,8 @@ pub(super) struct Ask<'a> {
     pub(super) pull: bool,
     /// A form body.
     pub(super) form: Option<String>,
+    /// That of the question, when it is known.
+    pub(super) limit: Option<&'a Limit>,
 }
 
 /// The HTTP clients and what they learned about hosts.
@@ -151,7 +154,7 @@ impl Wire {
             *request.headers_mut() = headers(ask, own, peer.headers.clone());
             request
         };
-        let heard = Box::pin(peer.lines.send(request)).await;
+        let heard = Box::pin(peer.lines.send(request, ask.limit)).await;
         told(pass, peer, heard.map(Heard::Near).map_err(|failure| broken::near(&peer.host, failure)))
     }
 
