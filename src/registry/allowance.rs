@@ -7,14 +7,6 @@ use reqwest::header::{HeaderMap, HeaderName};
 
 use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, until};
 
-// Names that are read once: they are looked for in every answer.
-static LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
-static REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
-static RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
-static ALL: HeaderName = HeaderName::from_static("ratelimit");
-static OLDER_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-static OLDER_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
-
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -45,23 +37,28 @@ pub(super) struct Allowance {
 /// | `RateLimit: "default";r=7;t=30` | the same again (draft 08 and later) |
 /// | `X-RateLimit-Remaining`, `X-RateLimit-Reset` | the same, older |
 pub(super) fn allowance(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Allowance> {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    if let Some(value) = text(&REMAINING) {
+    // Most answers have none of them, and looking for each would cost more than looking once.
+    let named = |name: &HeaderName| ["ratelimit", "x-ratelimit-"].iter().any(|begin| name.as_str().starts_with(begin));
+    if !headers.keys().any(named) {
+        return None;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(value) = text("ratelimit-remaining") {
         let remaining = leading(value)?;
-        let limit = text(&LIMIT);
+        let limit = text("ratelimit-limit");
         if let Some(window) = parameter(value, "w").or_else(|| parameter(limit?, "w")) {
             let each = window / limit.and_then(leading).unwrap_or(1).max(1);
             return Some(Allowance { remaining, reset: bounded(each.max(1)), unit: Unit::Pulls });
         }
-        return Some(requests(remaining, text(&RESET).and_then(leading), headers, now()));
+        return Some(requests(remaining, text("ratelimit-reset").and_then(leading), headers, now()));
     }
-    if let Some(value) = text(&ALL) {
+    if let Some(value) = text("ratelimit") {
         let remaining = parameter(value, "remaining").or_else(|| parameter(value, "r"))?;
         let reset = parameter(value, "reset").or_else(|| parameter(value, "t"));
         return Some(requests(remaining, reset, headers, now()));
     }
-    let remaining = leading(text(&OLDER_REMAINING)?)?;
-    Some(requests(remaining, text(&OLDER_RESET).and_then(leading), headers, now()))
+    let remaining = leading(text("x-ratelimit-remaining")?)?;
+    Some(requests(remaining, text("x-ratelimit-reset").and_then(leading), headers, now()))
 }
 
 fn requests(remaining: u64, reset: Option<u64>, headers: &HeaderMap, now: Timestamp) -> Allowance {

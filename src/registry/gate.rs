@@ -60,6 +60,8 @@ struct Quiet {
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     gate: &'a Gate,
+    /// When it was given out.
+    pub(super) since: Instant,
     /// It was given back already.
     back: bool,
 }
@@ -67,10 +69,10 @@ pub(super) struct Pass<'a> {
 impl Pass<'_> {
     /// Gives it back after an answer that shows that the host works, and what it said it still allows: the next one to
     /// pass sees that.
-    pub(super) fn succeeded(mut self, allowance: Option<Allowance>, now: Instant) {
+    pub(super) fn succeeded(mut self, allowance: Option<Allowance>) {
         self.back = true;
         let mut state = self.gate.lock();
-        let spent = state.succeeded(allowance, now);
+        let spent = state.succeeded(allowance.map(|allowance| (allowance, Instant::now() + allowance.reset)));
         self.gate.leave(state);
         if let Some(wait) = spent {
             self.gate.waits.keep(&self.gate.host, wait, Class::Limited);
@@ -95,16 +97,18 @@ impl Gate {
     /// Lets a request pass, or says why not; waits while as many are on their way as the host allows. A request let
     /// through an open breaker is its probe. `pull` says whether the host may count it as one.
     pub(super) async fn enter(&self, pull: bool) -> Result<Pass<'_>, Trouble> {
-        if self.admit(pull, Instant::now())? {
-            return Ok(Pass { gate: self, back: false });
+        let since = Instant::now();
+        if self.admit(pull, since)? {
+            return Ok(Pass { gate: self, since, back: false });
         }
         // Boxed, because it is rare, and a question that need not wait should not carry its size about.
         Box::pin(async {
             loop {
                 // Made before looking, so that one who leaves in between is not missed.
                 let left = self.left.notified();
-                if self.admit(pull, Instant::now())? {
-                    return Ok(Pass { gate: self, back: false });
+                let since = Instant::now();
+                if self.admit(pull, since)? {
+                    return Ok(Pass { gate: self, since, back: false });
                 }
                 left.await;
             }
@@ -200,9 +204,9 @@ impl Gate {
 }
 
 impl State {
-    /// The host answered in a way that shows it works, and said what it still allows; how long it wants quiet when that is
-    /// nothing.
-    fn succeeded(&mut self, allowance: Option<Allowance>, now: Instant) -> Option<Duration> {
+    /// The host answered in a way that shows it works, and said what it still allows and until when that holds; how long it
+    /// wants quiet when that is nothing.
+    fn succeeded(&mut self, allowance: Option<(Allowance, Instant)>) -> Option<Duration> {
         self.failures = 0;
         self.open_until = None;
         if let Some(most) = self.most {
@@ -212,8 +216,7 @@ impl State {
                 self.most = Some(most.saturating_add(1)).filter(|most| *most < 256);
             }
         }
-        let allowance = allowance?;
-        let until = now + allowance.reset;
+        let (allowance, until) = allowance?;
         self.allowed = Some((allowance, until));
         let spent = allowance.remaining == 0 && allowance.unit == Unit::Requests;
         if spent {
@@ -245,7 +248,7 @@ mod tests {
     }
 
     fn succeeded(gate: &Gate, allowance: Option<Allowance>, now: Instant) {
-        gate.lock().succeeded(allowance, now);
+        gate.lock().succeeded(allowance.map(|allowance| (allowance, now + allowance.reset)));
     }
 
     /// The class of the refusal, or `None` when a request may pass. It leaves at once.

@@ -12,6 +12,14 @@ use crate::model::Digest;
 pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
+/// The same, one by one.
+pub(super) const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
 /// Largest manifest read, in bytes (distribution specification: registries should accept at least this much).
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 
@@ -121,6 +129,11 @@ mod tests {
         }
         content_type.map(|t| headers.insert(CONTENT_TYPE, t.parse().unwrap()));
         headers
+    }
+
+    #[test]
+    fn the_media_types_are_those_that_are_asked_for() {
+        assert_eq!(MEDIA_TYPES.join(", "), ACCEPTED);
     }
 
     #[test]

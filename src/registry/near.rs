@@ -15,7 +15,7 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
@@ -42,6 +42,8 @@ pub(super) struct Bounds {
 pub(super) struct Lines {
     host: Arc<str>,
     idle: Mutex<Vec<Line>>,
+    /// What most requests say; each changes its own copy.
+    headers: HeaderMap,
     bounds: Bounds,
 }
 
@@ -56,6 +58,8 @@ struct Ends {
     /// The driver has come to its end and must not be polled again.
     over: bool,
     patience: Patience,
+    /// Those of [`Lines`], copied: what all threads share they would have to hand to each other for each request.
+    headers: HeaderMap,
 }
 
 /// A timer that is left running from one question to the next, and set anew only when it ends too early: most answers come
@@ -83,21 +87,32 @@ pub(super) struct Reply {
 }
 
 impl Lines {
-    pub(super) fn new(host: Arc<str>, bounds: Bounds) -> Self {
-        Self { host, idle: Mutex::default(), bounds }
+    pub(super) fn new(host: Arc<str>, headers: HeaderMap, bounds: Bounds) -> Self {
+        Self { host, idle: Mutex::default(), headers, bounds }
     }
 
-    /// Sends what `request` makes. A kept connection that turns out to be closed is replaced by a new one. `limit` is that
-    /// of the question, which is not cut here, but woken.
-    pub(super) async fn send(self: &Arc<Self>, request: impl Fn() -> Plain, limit: Option<&Limit>) -> Result<Reply, Failure> {
+    /// Sends what `request` makes of the usual headers. A kept connection that turns out to be closed is replaced by a new
+    /// one. `limit` is that of the question, which is not cut here, but woken.
+    pub(super) async fn send(
+        self: &Arc<Self>,
+        request: impl Fn(&HeaderMap) -> Plain,
+        now: Instant,
+        limit: Option<&Limit>,
+    ) -> Result<Reply, Failure> {
+        let mut now = now;
         loop {
             // The one used last is the one most likely to be open still.
             let idle = self.lock().pop();
             let (mut line, kept) = match idle {
                 Some(line) => (line, true),
-                None => (Box::pin(self.connected()).await?, false),
+                None => {
+                    let line = Box::pin(self.connected()).await?;
+                    now = Instant::now();
+                    (line, false)
+                }
             };
-            match line.answer(request(), self.bounds.silence, limit).await {
+            let request = request(&line.0.headers);
+            match line.answer(request, now + self.bounds.silence, limit).await {
                 Ok(response) => {
                     let line = if response.body().is_end_stream() {
                         self.keep(line);
@@ -126,7 +141,9 @@ impl Lines {
             stream.set_nodelay(true).map_err(Failure::Unreachable)?;
             let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Broken)?;
             let patience = Patience(Box::pin(sleep_until(Instant::now() + self.bounds.silence)));
-            Ok(Line(Box::new(Ends { sender, driver, over: false, patience })))
+            let copied = |(name, value): (&HeaderName, &HeaderValue)| Some((name.clone(), HeaderValue::from_bytes(value.as_bytes()).ok()?));
+            let headers = self.headers.iter().filter_map(copied).collect();
+            Ok(Line(Box::new(Ends { sender, driver, over: false, patience, headers })))
         };
         timeout(self.bounds.connect, connecting).await.map_err(|_| Failure::Silent)?
     }
@@ -147,9 +164,8 @@ impl Lines {
 }
 
 impl Line {
-    async fn answer(&mut self, request: Plain, silence: Duration, limit: Option<&Limit>) -> Result<hyper::Response<Incoming>, Failure> {
-        let Ends { sender, driver, over, patience } = &mut *self.0;
-        let silent = Instant::now() + silence;
+    async fn answer(&mut self, request: Plain, silent: Instant, limit: Option<&Limit>) -> Result<hyper::Response<Incoming>, Failure> {
+        let Ends { sender, driver, over, patience, .. } = &mut *self.0;
         // One that was kept has to see that its last answer is over.
         poll_fn(|context| {
             drive(driver, over, context);

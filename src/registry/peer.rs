@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use reqwest::header::{HOST, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, HOST, HeaderMap, HeaderValue, USER_AGENT};
 
 use super::gate::Gate;
+use super::manifest::ACCEPTED;
 use super::near::{Bounds, Lines};
 use super::waits::Waits;
 
@@ -18,8 +19,6 @@ pub(super) struct Peer {
     pub(super) gate: Gate,
     /// Connections of our own, for when it is on this machine.
     pub(super) lines: Arc<Lines>,
-    /// What every request over them says.
-    pub(super) headers: HeaderMap,
 }
 
 /// All hosts met so far, by `host:port`.
@@ -43,16 +42,16 @@ impl Peers {
         if let Some(peer) = known.get(host) {
             return Arc::clone(peer);
         }
-        // Room for what a single request adds.
-        let mut headers = HeaderMap::with_capacity(6);
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
         // What the URL parser names as host is one: this does not fail.
         if let Ok(host) = HeaderValue::from_str(host) {
             headers.insert(HOST, host);
         }
         headers.insert(USER_AGENT, self.user_agent.clone());
         let name: Arc<str> = host.into();
-        let lines = Arc::new(Lines::new(Arc::clone(&name), self.bounds));
-        let peer = Arc::new(Peer { gate: Gate::new(Arc::clone(&name), self.waits.clone()), host: name, lines, headers });
+        let lines = Arc::new(Lines::new(Arc::clone(&name), headers, self.bounds));
+        let peer = Arc::new(Peer { gate: Gate::new(Arc::clone(&name), self.waits.clone()), host: name, lines });
         Arc::clone(known.entry(host.to_owned()).or_insert(peer))
     }
 }

@@ -8,7 +8,7 @@ use super::RegistryClient;
 use super::cache::Kind;
 use super::exchange::{Request, refusal};
 use super::limit::Limit;
-use super::manifest::{ACCEPTED, LARGEST, body_digest, check_pin, header_digest};
+use super::manifest::{ACCEPTED, LARGEST, MEDIA_TYPES, body_digest, check_pin, header_digest};
 use super::place::Place;
 use super::trouble::Trouble;
 use crate::model::Digest;
@@ -84,9 +84,12 @@ impl RegistryClient {
 
 /// The media type an answer was sent as, when it is one that was asked for.
 fn sent_as(headers: &HeaderMap) -> Option<&'static str> {
-    one_of_four(headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim())
+    let sent = headers.get(CONTENT_TYPE)?;
+    // Most registries send nothing but the type.
+    let plain = MEDIA_TYPES.into_iter().find(|known| known.as_bytes() == sent.as_bytes());
+    plain.or_else(|| one_of_four(sent.to_str().ok()?.split(';').next()?.trim()))
 }
 
 fn one_of_four(media_type: &str) -> Option<&'static str> {
-    ACCEPTED.split(", ").find(|known| *known == media_type)
+    MEDIA_TYPES.into_iter().find(|known| *known == media_type)
 }

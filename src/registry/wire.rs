@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 use hyper::body::Bytes;
+use hyper::http::uri::PathAndQuery;
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
 use reqwest::{Method, StatusCode};
@@ -145,16 +147,18 @@ impl Wire {
     /// Over a connection of our own.
     async fn near(&self, ask: &Ask<'_>, peer: &Peer, path: &str, own: bool) -> Result<Heard, Trouble> {
         let pass = peer.gate.enter(ask.pull).await?;
-        let request = || {
+        // Read once; a request that is sent again shares it.
+        let target = Bytes::copy_from_slice(path.as_bytes());
+        let request = |common: &HeaderMap| {
             let body = ask.form.as_ref().map(|form| Bytes::from(form.clone())).unwrap_or_default();
             let mut request = near::Plain::new(body.into());
             *request.method_mut() = ask.method.clone();
             // What the URL parser wrote is a path: it does not fail.
-            *request.uri_mut() = path.parse().unwrap_or_default();
-            *request.headers_mut() = headers(ask, own, peer.headers.clone());
+            *request.uri_mut() = PathAndQuery::from_maybe_shared(target.clone()).map(Uri::from).unwrap_or_default();
+            *request.headers_mut() = headers(ask, own, common.clone());
             request
         };
-        let heard = Box::pin(peer.lines.send(request, ask.limit)).await;
+        let heard = Box::pin(peer.lines.send(request, pass.since, ask.limit)).await;
         told(pass, peer, heard.map(Heard::Near).map_err(|failure| broken::near(&peer.host, failure)))
     }
 
@@ -199,7 +203,7 @@ fn told(pass: Pass<'_>, peer: &Peer, heard: Result<Heard, Trouble>) -> Result<He
     if let Some(trouble) = refusal(peer, answer.status(), answer.headers()) {
         return Err(trouble);
     }
-    pass.succeeded(allowance(answer.headers(), Timestamp::now), Instant::now());
+    pass.succeeded(allowance(answer.headers(), Timestamp::now));
     Ok(answer)
 }
 
@@ -210,7 +214,9 @@ fn is_redirect(status: StatusCode) -> bool {
 /// The headers of a request, beside those of every request; to another origin than was asked first, without what is meant
 /// for that one alone.
 fn headers(ask: &Ask<'_>, own: bool, mut headers: HeaderMap) -> HeaderMap {
-    headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
+    if headers.get(ACCEPT).is_none_or(|accepted| accepted != ask.accept) {
+        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
+    }
     match ask.authorization.filter(|_| own) {
         Some(Authorization::Basic(user, password)) => {
             let encoded = STANDARD.encode(format!("{user}:{}", password.expose()));
