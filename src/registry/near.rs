@@ -103,13 +103,12 @@ impl Lines {
         loop {
             // The one used last is the one most likely to be open still.
             let idle = self.lock().pop();
-            let (mut line, kept) = match idle {
-                Some(line) => (line, true),
-                None => {
-                    let line = Box::pin(self.connected()).await?;
-                    now = Instant::now();
-                    (line, false)
-                }
+            let (mut line, kept) = if let Some(line) = idle {
+                (line, true)
+            } else {
+                let line = Box::pin(self.connected()).await?;
+                now = Instant::now();
+                (line, false)
             };
             let request = request(&line.0.headers);
             match line.answer(request, now + self.bounds.silence, limit).await {
