@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderName};
 
 use super::backoff::{LONGEST_WAIT, UNNAMED_WAIT, until};
 
@@ -37,6 +37,11 @@ pub(super) struct Allowance {
 /// | `RateLimit: "default";r=7;t=30` | the same again (draft 08 and later) |
 /// | `X-RateLimit-Remaining`, `X-RateLimit-Reset` | the same, older |
 pub(super) fn allowance(headers: &HeaderMap, now: impl Fn() -> Timestamp) -> Option<Allowance> {
+    // Most answers have none of them, and looking for each would cost more than looking once.
+    let named = |name: &HeaderName| ["ratelimit", "x-ratelimit-"].iter().any(|begin| name.as_str().starts_with(begin));
+    if !headers.keys().any(named) {
+        return None;
+    }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(value) = text("ratelimit-remaining") {
         let remaining = leading(value)?;

@@ -1,5 +1,6 @@
 //! How a registry wants to be asked: learned from its first 401, remembered for its host.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ pub(super) enum Scheme {
 #[derive(Debug, Default)]
 pub(super) struct Host {
     memory: Mutex<Memory>,
+    /// It wants nothing, and nothing stands against asking it: what is read instead of the memory for each question.
+    open: AtomicBool,
     first: tokio::sync::Mutex<()>,
 }
 
@@ -65,6 +68,11 @@ impl Host {
         self.undecided().then_some(turn)
     }
 
+    /// Whether it is known to want nothing, and nothing stands against asking it.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
     fn undecided(&self) -> bool {
         let memory = self.lock();
         memory.scheme == Scheme::Unknown && !memory.tried
@@ -85,13 +93,16 @@ impl Host {
         if memory.scheme == Scheme::Unknown {
             memory.scheme = Scheme::Open;
         }
+        self.told(&memory);
     }
 
     /// Reads the challenges of a 401, and remembers what they ask for; a fault when none can be met.
     pub(super) fn learn(&self, endpoint: &Endpoint, headers: &HeaderMap, options: &RegistryOptions) -> Result<(), Fault> {
         match choose(endpoint, headers, options) {
             Ok(scheme) => {
-                self.lock().scheme = scheme;
+                let mut memory = self.lock();
+                memory.scheme = scheme;
+                self.told(&memory);
                 Ok(())
             }
             Err(fault) => {
@@ -105,7 +116,9 @@ impl Host {
 
     /// Answers all questions to this host with `fault` for a while.
     pub(super) fn deny(&self, fault: &Fault) {
-        self.lock().denied = Some((Instant::now() + DENIAL_KEPT, fault.clone()));
+        let mut memory = self.lock();
+        memory.denied = Some((Instant::now() + DENIAL_KEPT, fault.clone()));
+        self.told(&memory);
     }
 
     /// The fault that stands for the whole host, if there is one.
@@ -115,10 +128,16 @@ impl Host {
             Some((until, fault)) if *until > Instant::now() => Err(fault.clone()),
             Some(_) => {
                 memory.denied = None;
+                self.told(&memory);
                 Ok(())
             }
             None => Ok(()),
         }
+    }
+
+    /// The memory has changed; it is locked still.
+    fn told(&self, memory: &Memory) {
+        self.open.store(memory.scheme == Scheme::Open && memory.denied.is_none(), Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {

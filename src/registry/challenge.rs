@@ -1,19 +1,20 @@
 //! `WWW-Authenticate`, read as RFC 9110 §11.6.1 writes it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::iter::Peekable;
 use std::str::Chars;
 
 /// Longest header value read, in bytes; the rest of a longer one is ignored.
 const LONGEST: usize = 8 * 1024;
 
-/// One challenge: a scheme and its parameters.
+/// One challenge: a scheme and its parameters. It prints as a header value that reads as the same challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// Lower case: `basic`, `bearer`.
-    pub(super) scheme: String,
+    pub scheme: String,
     /// By lower-case name; of a repeated name the first one counts.
-    pub(super) params: BTreeMap<String, String>,
+    pub params: BTreeMap<String, String>,
 }
 
 impl Challenge {
@@ -23,8 +24,19 @@ impl Challenge {
     }
 }
 
+impl fmt::Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.scheme)?;
+        for (place, (name, value)) in self.params.iter().enumerate() {
+            let before = if place == 0 { " " } else { ", " };
+            write!(f, "{before}{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads all challenges of one header value. What can't be read ends the list; what came before it counts.
-pub(super) fn parse(value: &str) -> Vec<Challenge> {
+pub fn parse(value: &str) -> Vec<Challenge> {
     let end = (0..=value.len().min(LONGEST)).rev().find(|&i| value.is_char_boundary(i)).unwrap_or(0);
     let mut input = Cursor(value.get(..end).unwrap_or_default().chars().peekable());
     let mut found: Vec<Challenge> = Vec::new();
@@ -156,6 +168,7 @@ mod tests {
         fn no_header_panics_or_yields_control_characters(value in "\\PC{0,200}|[ -~\"\\\\,=]{0,200}") {
             for challenge in parse(&value) {
                 prop_assert!(challenge.params.values().all(|v| !v.chars().any(|c| c.is_control() && c != '\t')));
+                prop_assert_eq!(parse(&challenge.to_string()), [challenge]);
             }
         }
 

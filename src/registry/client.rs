@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::auth::Host;
 use super::backoff::{RETRIES, WAIT_OUT, jitter};
 use super::cache::Cache;
 use super::credentials::Credentials;
 use super::flights::Flights;
+use super::limit::Limit;
 use super::options::RegistryOptions;
 use super::place::{Place, label, version};
 use super::token::Tokens;
@@ -88,13 +89,13 @@ impl RegistryClient {
     }
 
     /// Asks each place in turn until one answers. The fault is the last one's, which is the registry's own.
-    pub(super) async fn anywhere<'p, T, A>(&self, places: &'p [Place], ask: impl Fn(&'p Place) -> A) -> Result<T, Fault>
+    pub(super) async fn anywhere<'p, T, A>(&self, places: &'p [Place], ask: impl Fn(&'p Place, Limit) -> A) -> Result<T, Fault>
     where
         A: Future<Output = Result<T, Trouble>>,
     {
         let mut told = Fault::new(Class::Internal, "nobody was asked");
         for place in places {
-            match self.asked(place, || ask(place)).await {
+            match self.asked(place, |limit| ask(place, limit)).await {
                 Ok(found) => return Ok(found),
                 Err(fault) => told = fault,
             }
@@ -106,16 +107,17 @@ impl RegistryClient {
     }
 
     /// One question to one place: a free job, a deadline, and as many tries as make sense.
-    pub(super) async fn asked<T, A>(&self, place: &Place, ask: impl Fn() -> A) -> Result<T, Fault>
+    pub(super) async fn asked<T, A>(&self, place: &Place, ask: impl Fn(Limit) -> A) -> Result<T, Fault>
     where
         A: Future<Output = Result<T, Trouble>>,
     {
         let _job = self.jobs.acquire().await.map_err(|_| Fault::new(Class::Internal, "the client was closed"))?;
-        let limit = self.wire.options().total_timeout;
-        timeout(limit, retried(place, ask)).await.unwrap_or_else(|_| {
+        let time = self.wire.options().total_timeout;
+        let limit = Limit::new(time);
+        limit.hold(retried(place, || ask(limit.clone()))).await.unwrap_or_else(|| {
             let host = &place.endpoint.authority;
-            self.wire.failed(host);
-            Err(Fault::new(Class::Transient, format!("no answer from {host} within {} s", limit.as_secs_f64())))
+            self.wire.peer(host).gate.failed(Instant::now());
+            Err(Fault::new(Class::Transient, format!("no answer from {host} within {} s", time.as_secs_f64())))
         })
     }
 }
@@ -151,7 +153,7 @@ impl Registry for RegistryClient {
             let answer = async {
                 let version = version(reference)?;
                 let places = self.places(&reference.registry, &reference.repository)?;
-                self.anywhere(&places, |place| Box::pin(self.resolved(place, version, reference.digest.as_ref()))).await
+                self.anywhere(&places, |place, limit| Box::pin(self.resolved(place, version, reference.digest.as_ref(), limit))).await
             };
             answer.await.map(|found| found.digest).map_err(|fault| fault.of(&label(reference)))
         })

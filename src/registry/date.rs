@@ -7,7 +7,7 @@ use reqwest::header::{DATE, HeaderMap};
 use super::backoff::http_date;
 use super::endpoint::Endpoint;
 use super::options::RegistryOptions;
-use super::wire::{Ask, Wire};
+use super::wire::{Ask, To, Wire};
 use crate::base::{Class, Fault};
 
 /// Asks `registry` for its base address and gives the `Date` of the answer, whatever its status is.
@@ -19,7 +19,16 @@ pub async fn date(options: &RegistryOptions, registry: &str) -> Result<Timestamp
     let wire = Wire::new(options.clone(), None)?;
     let mut url = endpoint.base.clone();
     url.set_path("/v2/");
-    let ask = Ask { method: Method::GET, url: &url, authorization: None, accept: "*/*", validator: None, pull: false, form: None };
+    let ask = Ask {
+        method: Method::GET,
+        to: To::Url(&url),
+        authorization: None,
+        accept: "*/*",
+        validator: None,
+        pull: false,
+        form: None,
+        limit: None,
+    };
     let answered = tokio::time::timeout(options.total_timeout, wire.send(ask)).await;
     let reply = answered
         .map_err(|_| Fault::new(Class::Transient, format!("no answer from {} in time", endpoint.authority)))?

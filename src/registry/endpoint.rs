@@ -21,6 +21,7 @@ pub(super) struct Endpoint {
     pub(super) registry: String,
     /// `registry-1.docker.io`, `localhost:5000`: for people.
     pub(super) authority: String,
+    near: bool,
 }
 
 impl Endpoint {
@@ -42,12 +43,24 @@ impl Endpoint {
             // `https` drops a port of 443 and `http` one of 80, so the plain form is read from the name again.
             base = Url::parse(&format!("http://{authority}/")).map_err(|_| refuse())?;
         }
-        Ok(Self { authority: authority_of(&base), base, registry })
+        Ok(Self { authority: authority_of(&base), near: base.scheme() == "http" && is_loopback(&base), base, registry })
     }
 
     /// Whether this registry is spoken to without TLS.
     pub(super) fn plain(&self) -> bool {
         self.base.scheme() == "http"
+    }
+
+    /// Whether it is on this machine and spoken to without TLS.
+    pub(super) fn near(&self) -> bool {
+        self.near
+    }
+
+    /// The URL of a path and query, written as a URL has them.
+    pub(super) fn at(&self, path: &str) -> Result<Url, Fault> {
+        // Not by joining, which would take `//` for the beginning of another host.
+        let base = self.base.as_str().trim_end_matches('/');
+        Url::parse(&[base, path].concat()).map_err(|error| Fault::new(Class::Internal, format!("own URL: {error}")))
     }
 }
 

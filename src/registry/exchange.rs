@@ -4,16 +4,16 @@ use std::sync::{Arc, PoisonError};
 
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
-use url::Url;
 
 use super::RegistryClient;
 use super::auth::{Host, Scheme, challenges};
 use super::credentials::Credential;
-use super::place::Place;
+use super::limit::Limit;
+use super::place::{Met, Place};
 use super::reply::Reply;
 use super::token::Key;
 use super::trouble::Trouble;
-use super::wire::{Ask, Authorization};
+use super::wire::{Ask, Authorization, To};
 use crate::base::{Class, Fault};
 
 /// What is asked of a registry.
@@ -21,20 +21,22 @@ use crate::base::{Class, Fault};
 pub(super) struct Request {
     /// `GET` or `HEAD`.
     pub(super) method: Method,
-    /// Where.
-    pub(super) url: Url,
+    /// Path and query at the registry.
+    pub(super) path: String,
     /// Media types wanted.
     pub(super) accept: &'static str,
     /// The validator of what is at hand already; a 304 says that it still holds.
     pub(super) validator: Option<HeaderValue>,
     /// Whether registries that count pulls count this one.
     pub(super) pull: bool,
+    /// When the question is over.
+    pub(super) limit: Limit,
 }
 
 impl Request {
     /// Content by `GET`.
-    pub(super) fn get(url: Url, accept: &'static str) -> Self {
-        Self { method: Method::GET, url, accept, validator: None, pull: false }
+    pub(super) fn get(path: String, accept: &'static str, limit: Limit) -> Self {
+        Self { method: Method::GET, path, accept, validator: None, pull: false, limit }
     }
 }
 
@@ -42,20 +44,26 @@ impl RegistryClient {
     /// Sends one request with what the host wants, and meets at most one challenge and one refused token on the way.
     pub(super) async fn authorized(&self, place: &Place, request: &Request) -> Result<Reply, Trouble> {
         let endpoint = &place.endpoint;
-        let host = self.host(&endpoint.authority);
-        let mut turn = host.first_turn().await;
+        let Met { host, peer } = place.met.get_or_init(|| self.meet(&endpoint.authority));
+        let mut turn = if host.is_open() { None } else { Box::pin(host.first_turn()).await };
         let (mut challenged, mut refused) = (false, None);
         loop {
-            host.denied()?;
-            let authorization = self.authorization(&host, place, refused.as_ref()).await?;
+            let open = host.is_open();
+            let authorization = if open {
+                None
+            } else {
+                host.denied()?;
+                Box::pin(self.authorization(host, place, refused.as_ref())).await?
+            };
             let ask = Ask {
                 method: request.method.clone(),
-                url: &request.url,
+                to: To::Registry(endpoint, peer, &request.path),
                 authorization: authorization.as_ref(),
                 accept: request.accept,
                 validator: request.validator.as_ref(),
                 pull: request.pull,
                 form: None,
+                limit: Some(&request.limit),
             };
             let sent = Box::pin(self.wire.send(ask)).await;
             if turn.is_some() {
@@ -63,7 +71,7 @@ impl RegistryClient {
             }
             let reply = sent?;
             if reply.status != StatusCode::UNAUTHORIZED {
-                if authorization.is_none() {
+                if authorization.is_none() && !open {
                     host.opened();
                 }
                 return Ok(reply);
@@ -123,12 +131,9 @@ impl RegistryClient {
         }
     }
 
-    pub(super) fn host(&self, authority: &str) -> Arc<Host> {
+    fn meet(&self, authority: &str) -> Met {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(host) = hosts.get(authority) {
-            return Arc::clone(host);
-        }
-        Arc::clone(hosts.entry(authority.to_owned()).or_default())
+        Met { host: Arc::clone(hosts.entry(authority.to_owned()).or_default()), peer: self.wire.peer(authority) }
     }
 }
 

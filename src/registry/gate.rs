@@ -1,7 +1,6 @@
 //! Whether a host may be asked right now: its own wish for quiet, what it still allows, and a breaker for hosts that are
 //! down.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,17 +21,10 @@ const OPEN: Duration = Duration::from_secs(30);
 /// Good answers after which a host that said 429 may be asked one more at a time.
 const HEALING: u32 = 16;
 
-/// Gates of all hosts met so far, by `host:port`.
-#[derive(Debug)]
-pub(super) struct Gates {
-    gates: Mutex<HashMap<String, Arc<Gate>>>,
-    waits: Waits,
-}
-
 /// The gate of one host.
 #[derive(Debug)]
 pub(super) struct Gate {
-    host: String,
+    host: Arc<str>,
     waits: Waits,
     state: Mutex<State>,
     left: Notify,
@@ -46,6 +38,8 @@ struct State {
     quiet: Option<Quiet>,
     /// Requests on their way.
     inside: u64,
+    /// Somebody waits until one of them is back.
+    awaited: bool,
     /// Most at a time, after the host has said 429.
     most: Option<u64>,
     /// Good answers since `most` was changed.
@@ -64,45 +58,69 @@ struct Quiet {
 
 /// The right to one request; given back when dropped.
 #[derive(Debug)]
-pub(super) struct Pass(Arc<Gate>);
+pub(super) struct Pass<'a> {
+    gate: &'a Gate,
+    /// When it was given out.
+    pub(super) since: Instant,
+    /// It was given back already.
+    back: bool,
+}
 
-impl Drop for Pass {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        state.inside = state.inside.saturating_sub(1);
-        drop(state);
-        self.0.left.notify_waiters();
+impl Pass<'_> {
+    /// Gives it back after an answer that shows that the host works, and what it said it still allows: the next one to
+    /// pass sees that.
+    pub(super) fn succeeded(mut self, allowance: Option<Allowance>) {
+        self.back = true;
+        let mut state = self.gate.lock();
+        let spent = state.succeeded(allowance.map(|allowance| (allowance, Instant::now() + allowance.reset)));
+        self.gate.leave(state);
+        if let Some(wait) = spent {
+            self.gate.waits.keep(&self.gate.host, wait, Class::Limited);
+        }
     }
 }
 
-impl Gates {
-    /// Gates whose longer waits are kept in `waits`.
-    pub(super) fn new(waits: Waits) -> Self {
-        Self { gates: Mutex::default(), waits }
-    }
-
-    /// The gate of `host`.
-    pub(super) fn of(&self, host: &str) -> Arc<Gate> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gate) = gates.get(host) {
-            return Arc::clone(gate);
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        if !self.back {
+            self.gate.leave(self.gate.lock());
         }
-        let gate = Gate { host: host.to_owned(), waits: self.waits.clone(), state: Mutex::default(), left: Notify::new() };
-        Arc::clone(gates.entry(host.to_owned()).or_insert(Arc::new(gate)))
     }
 }
 
 impl Gate {
+    /// The gate of `host`, whose longer waits are kept in `waits`.
+    pub(super) fn new(host: Arc<str>, waits: Waits) -> Self {
+        Self { host, waits, state: Mutex::default(), left: Notify::new() }
+    }
+
     /// Lets a request pass, or says why not; waits while as many are on their way as the host allows. A request let
     /// through an open breaker is its probe. `pull` says whether the host may count it as one.
-    pub(super) async fn enter(self: &Arc<Self>, pull: bool) -> Result<Pass, Trouble> {
-        loop {
-            // Made before looking, so that one who leaves in between is not missed.
-            let left = self.left.notified();
-            if self.admit(pull, Instant::now())? {
-                return Ok(Pass(Arc::clone(self)));
+    pub(super) async fn enter(&self, pull: bool) -> Result<Pass<'_>, Trouble> {
+        let since = Instant::now();
+        if self.admit(pull, since)? {
+            return Ok(Pass { gate: self, since, back: false });
+        }
+        // Boxed, because it is rare, and a question that need not wait should not carry its size about.
+        Box::pin(async {
+            loop {
+                // Made before looking, so that one who leaves in between is not missed.
+                let left = self.left.notified();
+                let since = Instant::now();
+                if self.admit(pull, since)? {
+                    return Ok(Pass { gate: self, since, back: false });
+                }
+                left.await;
             }
-            left.await;
+        })
+        .await
+    }
+
+    fn leave(&self, mut state: MutexGuard<'_, State>) {
+        state.inside = state.inside.saturating_sub(1);
+        if std::mem::take(&mut state.awaited) {
+            drop(state);
+            self.left.notify_waiters();
         }
     }
 
@@ -139,6 +157,7 @@ impl Gate {
             None => state.allowed = None,
         }
         if state.inside >= most {
+            state.awaited = true;
             return Ok(false);
         }
         state.inside += 1;
@@ -149,28 +168,6 @@ impl Gate {
         let text = format!("not asked: {} wants {} s more without requests", self.host, left.as_secs_f64().ceil());
         let fault = Fault::new(class, text).retry_after(Some(left));
         Trouble { fault, again: Again::After(left), whole_host: true }
-    }
-
-    /// The host answered in a way that shows it works, and said what it still allows.
-    pub(super) fn succeeded(&self, allowance: Option<Allowance>, now: Instant) {
-        let mut state = self.lock();
-        state.failures = 0;
-        state.open_until = None;
-        if let Some(most) = state.most {
-            state.good += 1;
-            if state.good >= HEALING {
-                state.good = 0;
-                state.most = Some(most.saturating_add(1)).filter(|most| *most < 256);
-            }
-        }
-        let Some(allowance) = allowance else { return };
-        let until = now + allowance.reset;
-        state.allowed = Some((allowance, until));
-        if allowance.remaining == 0 && allowance.unit == Unit::Requests {
-            state.quieten(until, Class::Limited);
-            drop(state);
-            self.waits.keep(&self.host, allowance.reset, Class::Limited);
-        }
     }
 
     /// The host did not answer, or with 5xx.
@@ -207,6 +204,27 @@ impl Gate {
 }
 
 impl State {
+    /// The host answered in a way that shows it works, and said what it still allows and until when that holds; how long it
+    /// wants quiet when that is nothing.
+    fn succeeded(&mut self, allowance: Option<(Allowance, Instant)>) -> Option<Duration> {
+        self.failures = 0;
+        self.open_until = None;
+        if let Some(most) = self.most {
+            self.good += 1;
+            if self.good >= HEALING {
+                self.good = 0;
+                self.most = Some(most.saturating_add(1)).filter(|most| *most < 256);
+            }
+        }
+        let (allowance, until) = allowance?;
+        self.allowed = Some((allowance, until));
+        let spent = allowance.remaining == 0 && allowance.unit == Unit::Requests;
+        if spent {
+            self.quieten(until, Class::Limited);
+        }
+        spent.then_some(allowance.reset)
+    }
+
     /// Whether the wish is new: longer than the one that stands.
     fn quieten(&mut self, until: Instant, class: Class) -> bool {
         let longer = self.quiet.is_none_or(|quiet| quiet.until < until);
@@ -222,14 +240,22 @@ mod tests {
     use super::*;
 
     fn gate() -> Arc<Gate> {
-        Gates::new(Waits::default()).of("r.example")
+        Arc::new(Gate::new("r.example".into(), Waits::default()))
+    }
+
+    fn leave(gate: &Gate, count: usize) {
+        (0..count).for_each(|_| gate.leave(gate.lock()));
+    }
+
+    fn succeeded(gate: &Gate, allowance: Option<Allowance>, now: Instant) {
+        gate.lock().succeeded(allowance.map(|allowance| (allowance, now + allowance.reset)));
     }
 
     /// The class of the refusal, or `None` when a request may pass. It leaves at once.
     fn class(gate: &Arc<Gate>, now: Instant) -> Option<Class> {
         match gate.admit(false, now) {
             Ok(true) => {
-                drop(Pass(Arc::clone(gate)));
+                leave(gate, 1);
                 None
             }
             Ok(false) => panic!("nobody is inside"),
@@ -253,7 +279,7 @@ mod tests {
         gate.failed(probe);
         assert_eq!(class(&gate, probe + OPEN - Duration::from_secs(1)), Some(Class::Transient));
         assert_eq!(class(&gate, probe + OPEN), None);
-        gate.succeeded(None, probe);
+        succeeded(&gate, None, probe);
         assert_eq!(class(&gate, probe + OPEN), None);
     }
 
@@ -263,7 +289,7 @@ mod tests {
         for round in 0..20 {
             gate.failed(now);
             if round % 4 == 3 {
-                gate.succeeded(None, now);
+                succeeded(&gate, None, now);
             }
             assert_eq!(class(&gate, now), None);
         }
@@ -284,49 +310,47 @@ mod tests {
     fn a_host_gets_no_more_at_a_time_than_it_allows() {
         let (gate, now) = (gate(), Instant::now());
         let admitted = |pull: bool, now: Instant| (0..10).take_while(|_| gate.admit(pull, now).unwrap()).count();
-        let leave = |count: usize| (0..count).for_each(|_| drop(Pass(Arc::clone(&gate))));
         let reset = Duration::from_secs(30);
-        gate.succeeded(Some(Allowance { remaining: 3, reset, unit: Unit::Requests }), now);
+        succeeded(&gate, Some(Allowance { remaining: 3, reset, unit: Unit::Requests }), now);
         assert_eq!(admitted(false, now), 3);
-        leave(3);
+        leave(&gate, 3);
         assert_eq!(admitted(false, now + reset), 10);
-        leave(10);
+        leave(&gate, 10);
 
-        gate.succeeded(Some(Allowance { remaining: 0, reset, unit: Unit::Requests }), now);
+        succeeded(&gate, Some(Allowance { remaining: 0, reset, unit: Unit::Requests }), now);
         assert_eq!(class(&gate, now), Some(Class::Limited));
         assert_eq!(class(&gate, now + reset), None);
 
         let (pulls, now) = (Allowance { remaining: 0, reset, unit: Unit::Pulls }, now + reset);
-        gate.succeeded(Some(pulls), now);
+        succeeded(&gate, Some(pulls), now);
         assert_eq!(admitted(false, now), 10);
-        leave(10);
+        leave(&gate, 10);
         assert!(gate.admit(true, now).is_err());
         assert!(gate.admit(true, now + reset).unwrap());
-        leave(1);
+        leave(&gate, 1);
     }
 
     #[test]
     fn after_429_fewer_are_asked_at_a_time_until_it_heals() {
         let (gate, now) = (gate(), Instant::now());
         let admitted = |now: Instant| (0..100).take_while(|_| gate.admit(false, now).unwrap()).count();
-        let leave = |count: usize| (0..count).for_each(|_| drop(Pass(Arc::clone(&gate))));
         assert_eq!(admitted(now), 100);
         for _ in 0..9 {
             gate.quiet(Duration::from_secs(1), Class::Limited, now);
         }
-        leave(100);
+        leave(&gate, 100);
         let later = now + Duration::from_secs(1);
         assert_eq!(admitted(later), 50);
-        leave(50);
-        (0..HEALING).for_each(|_| gate.succeeded(None, later));
+        leave(&gate, 50);
+        (0..HEALING).for_each(|_| succeeded(&gate, None, later));
         assert_eq!(admitted(later), 51);
-        leave(51);
+        leave(&gate, 51);
     }
 
     #[tokio::test]
     async fn who_must_wait_goes_on_when_another_leaves() {
         let gate = gate();
-        gate.succeeded(Some(Allowance { remaining: 1, reset: Duration::from_secs(60), unit: Unit::Requests }), Instant::now());
+        succeeded(&gate, Some(Allowance { remaining: 1, reset: Duration::from_secs(60), unit: Unit::Requests }), Instant::now());
         let first = gate.enter(false).await.unwrap();
         let waiting = tokio::spawn({
             let gate = Arc::clone(&gate);

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::RegistryClient;
 use super::content::{Config, Descriptor, Manifest, is_index, matches};
 use super::exchange::{Request, refusal};
+use super::limit::Limit;
 use super::manifest::{ACCEPTED, LARGEST, check_shape, hash_like};
 use super::place::{Place, version};
 use super::resolve::Resolved;
@@ -30,8 +31,8 @@ impl RegistryClient {
     pub(super) async fn looked(&self, reference: &ImageReference) -> Result<Look, Fault> {
         let places = self.places(&reference.registry, &reference.repository)?;
         let found = self.found(&places, reference).await?;
-        if let Some(media_type) = found.media_type.as_ref().filter(|media_type| !is_index(media_type)) {
-            return Ok(Look { digest: found.digest, media_type: media_type.clone(), platforms: Vec::new() });
+        if let Some(media_type) = found.media_type.filter(|media_type| !is_index(media_type)) {
+            return Ok(Look { digest: found.digest, media_type: media_type.to_owned(), platforms: Vec::new() });
         }
         let manifest = self.manifest(&places, &found).await?;
         let images = manifest.manifests.iter().flatten().filter(|member| !member.is_attestation());
@@ -73,7 +74,7 @@ impl RegistryClient {
             return Ok(Resolved { digest: digest.clone(), media_type: None, body: None });
         }
         let version = version(reference)?;
-        self.anywhere(places, |place| self.resolved(place, version, None)).await
+        self.anywhere(places, |place, limit| self.resolved(place, version, None, limit)).await
     }
 
     /// The manifest or index that was found, read at most once.
@@ -96,7 +97,7 @@ impl RegistryClient {
                 {
                     return Ok(bytes);
                 }
-                let bytes = self.anywhere(places, |place| self.fetched(place, digest, sort)).await?;
+                let bytes = self.anywhere(places, |place, limit| self.fetched(place, digest, sort, limit)).await?;
                 if let Some(cache) = &self.cache {
                     cache.keep(digest, bytes.clone()).await;
                 }
@@ -108,10 +109,10 @@ impl RegistryClient {
         bytes
     }
 
-    async fn fetched(&self, place: &Place, digest: &Digest, sort: Sort) -> Result<Vec<u8>, Trouble> {
+    async fn fetched(&self, place: &Place, digest: &Digest, sort: Sort, limit: Limit) -> Result<Vec<u8>, Trouble> {
         let request = match sort {
-            Sort::Manifest => Request { pull: true, ..Request::get(place.manifest(digest.as_str()), ACCEPTED) },
-            Sort::Blob => Request::get(place.blob(digest), "*/*"),
+            Sort::Manifest => Request { pull: true, ..Request::get(place.manifest(digest.as_str()), ACCEPTED, limit) },
+            Sort::Blob => Request::get(place.blob(digest), "*/*", limit),
         };
         let reply = self.authorized(place, &request).await?;
         if reply.status != reqwest::StatusCode::OK {

@@ -6,8 +6,11 @@ use url::Url;
 const LONGEST: usize = 8 * 1024;
 
 /// The target of the first link whose relation is `next`, resolved against the page it stands on; `Err` when it leads to
-/// another origin. Its query is kept as it is: it may be a cursor that means something to the registry alone.
-pub(super) fn next<'a>(page: &Url, values: impl Iterator<Item = &'a str>) -> Result<Option<Url>, &'static str> {
+/// another origin, or names a user. Its query is kept as it is: it may be a cursor that means something to the registry alone.
+///
+/// # Errors
+/// What is wrong with the target, as the end of a sentence that begins with the registry's name.
+pub fn next<'a>(page: &Url, values: impl Iterator<Item = &'a str>) -> Result<Option<Url>, &'static str> {
     let Some(target) = values.filter(|value| value.len() <= LONGEST).find_map(target) else { return Ok(None) };
     let next = page.join(target).map_err(|_| "links to a next page that is no URL")?;
     if next.origin() != page.origin() || !next.username().is_empty() || next.password().is_some() {

@@ -1,6 +1,6 @@
 //! What a manifest answer proves about a digest.
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -12,15 +12,23 @@ use crate::model::Digest;
 pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
+/// The same, one by one.
+pub(super) const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
 /// Largest manifest read, in bytes (distribution specification: registries should accept at least this much).
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 
-const DIGEST_HEADER: &str = "docker-content-digest";
+static DIGEST_HEADER: HeaderName = HeaderName::from_static("docker-content-digest");
 
 /// The digest an answer's header names; `None` when there is no such header.
 pub(super) fn header_digest(host: &str, headers: &HeaderMap) -> Result<Option<Digest>, Trouble> {
     let mut found = None;
-    for value in headers.get_all(DIGEST_HEADER) {
+    for value in headers.get_all(&DIGEST_HEADER) {
         let text = value.to_str().unwrap_or_default().trim();
         let digest = Digest::parse(text)
             .map_err(|error| Trouble::last(Class::Malformed, format!("{host} names a digest that is none ({error})")))?;
@@ -117,10 +125,15 @@ mod tests {
     fn headers(digest: &[&str], content_type: Option<&str>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in digest {
-            headers.append(DIGEST_HEADER, value.parse().unwrap());
+            headers.append(&DIGEST_HEADER, value.parse().unwrap());
         }
         content_type.map(|t| headers.insert(CONTENT_TYPE, t.parse().unwrap()));
         headers
+    }
+
+    #[test]
+    fn the_media_types_are_those_that_are_asked_for() {
+        assert_eq!(MEDIA_TYPES.join(", "), ACCEPTED);
     }
 
     #[test]

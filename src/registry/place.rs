@@ -1,14 +1,18 @@
 //! Where a repository is, made safe to put into a URL and into a message.
 
+use std::sync::{Arc, OnceLock};
+
 use url::Url;
 
+use super::auth::Host;
 use super::endpoint::Endpoint;
 use super::options::RegistryOptions;
+use super::peer::Peer;
 use crate::base::{Class, Fault, fault};
 use crate::model::{Digest, ImageReference};
 
 /// A repository of a registry, or of a mirror of it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Place {
     /// Where to ask.
     pub(super) endpoint: Endpoint,
@@ -16,6 +20,17 @@ pub(super) struct Place {
     pub(super) repository: String,
     /// Whether it stands in for the registry that was named.
     pub(super) mirror: bool,
+    /// Who answers there; filled in by who asks first.
+    pub(super) met: OnceLock<Met>,
+}
+
+/// What is known about a host, so that it need not be looked up by name for each question.
+#[derive(Debug)]
+pub(super) struct Met {
+    /// How it wants to be asked.
+    pub(super) host: Arc<Host>,
+    /// Whether it may be asked right now, and the way to it.
+    pub(super) peer: Arc<Peer>,
 }
 
 impl Place {
@@ -34,36 +49,30 @@ impl Place {
             if !is_repository(&repository) {
                 return Err(Fault::new(Class::Config, format!("the mirror '{}' is not HOST or HOST/PATH", fault::foreign(mirror))));
             }
-            places.push(Self { endpoint: Endpoint::new(host, options)?, repository, mirror: true });
+            places.push(Self { endpoint: Endpoint::new(host, options)?, repository, mirror: true, met: OnceLock::new() });
         }
-        places.push(Self { endpoint, repository: repository.to_owned(), mirror: false });
+        places.push(Self { endpoint, repository: repository.to_owned(), mirror: false, met: OnceLock::new() });
         Ok(places)
     }
 
-    /// `…/v2/<repository>/manifests/<tag or digest>`.
-    pub(super) fn manifest(&self, version: &str) -> Url {
-        self.at(&["/manifests/", version])
+    /// `/v2/<repository>/manifests/<tag or digest>`.
+    pub(super) fn manifest(&self, version: &str) -> String {
+        ["/v2/", &self.repository, "/manifests/", version].concat()
     }
 
-    /// `…/v2/<repository>/blobs/<digest>`.
-    pub(super) fn blob(&self, digest: &Digest) -> Url {
-        self.at(&["/blobs/", digest.as_str()])
+    /// `/v2/<repository>/blobs/<digest>`.
+    pub(super) fn blob(&self, digest: &Digest) -> String {
+        ["/v2/", &self.repository, "/blobs/", digest.as_str()].concat()
     }
 
     /// `…/v2/<repository>/tags/list`.
-    pub(super) fn tags(&self) -> Url {
-        self.at(&["/tags/list"])
+    pub(super) fn tags(&self) -> Result<Url, Fault> {
+        self.endpoint.at(&["/v2/", &self.repository, "/tags/list"].concat())
     }
 
     /// The token scope that lets one read this repository, and nothing more.
     pub(super) fn scope(&self) -> String {
         format!("repository:{}:pull", self.repository)
-    }
-
-    fn at(&self, end: &[&str]) -> Url {
-        let mut url = self.endpoint.base.clone();
-        url.set_path(&format!("/v2/{}{}", self.repository, end.concat()));
-        url
     }
 }
 
@@ -136,7 +145,7 @@ mod tests {
                 digest: digest.map(|d| Digest::parse(d).unwrap()),
             };
             let places = Place::all(&reference.registry, &reference.repository, &RegistryOptions::default());
-            let found = places.and_then(|places| Ok(places[0].manifest(version(&reference)?).to_string())).ok();
+            let found = places.and_then(|places| Ok(places[0].endpoint.at(&places[0].manifest(version(&reference)?))?.to_string())).ok();
             assert_eq!(found.as_deref(), expected, "{}", label(&reference));
         }
     }
@@ -164,7 +173,7 @@ mod tests {
         ];
         for (list, registry, expected) in table {
             let found = Place::all(registry, "library/node", &mirrors(list)).ok();
-            let found = found.map(|places| places.iter().map(|place| place.tags().to_string()).collect::<Vec<_>>());
+            let found = found.map(|places| places.iter().map(|place| place.tags().unwrap().to_string()).collect::<Vec<_>>());
             assert_eq!(found, expected.map(|urls| urls.into_iter().map(str::to_owned).collect()), "{list:?} {registry}");
         }
     }

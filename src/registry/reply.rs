@@ -1,5 +1,7 @@
 //! An answer, by whichever client it came.
 
+use std::sync::Arc;
+
 use hyper::body::Bytes;
 use reqwest::header::HeaderMap;
 use reqwest::{Response, StatusCode};
@@ -13,7 +15,7 @@ pub(super) struct Reply {
     /// The status: never 429, 5xx but 501, or a redirect, which are faults or followed.
     pub(super) status: StatusCode,
     /// `host:port` of who answered in the end.
-    pub(super) host: String,
+    pub(super) host: Arc<str>,
     /// Whether that is another host than was asked first.
     pub(super) elsewhere: bool,
     /// What was heard.

@@ -6,11 +6,12 @@ use reqwest::StatusCode;
 use reqwest::header::{ETAG, HeaderValue, LINK};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
-use url::Url;
+use url::{Position, Url};
 
 use super::RegistryClient;
 use super::cache::Kind;
 use super::exchange::{Request, refusal};
+use super::limit::Limit;
 use super::link;
 use super::place::{Place, is_tag};
 use super::trouble::Trouble;
@@ -67,7 +68,7 @@ impl RegistryClient {
 
     async fn pages(&self, place: &Place) -> Result<Vec<String>, Fault> {
         let host = &place.endpoint.authority;
-        let mut url = place.tags();
+        let mut url = place.tags()?;
         url.set_query(Some(&format!("n={PAGE}")));
         let (mut tags, mut seen, mut left, mut barren) = (BTreeSet::new(), HashSet::new(), MOST_BYTES, 0);
         // Whether `url` is the registry's own words, so that a refusal of it is one.
@@ -76,7 +77,7 @@ impl RegistryClient {
             if !seen.insert(url.to_string()) {
                 return Err(Fault::new(Class::Malformed, format!("{host} links the pages of its tag list in a circle")));
             }
-            let page = match self.asked(place, || self.page(place, &url, left)).await? {
+            let page = match self.asked(place, |limit| self.page(place, &url, left, limit)).await? {
                 Asked::Page(page, bytes) => {
                     left = left.saturating_sub(bytes);
                     page
@@ -116,8 +117,8 @@ impl RegistryClient {
     }
 
     /// One page. One that was kept is used when the registry says that it still holds.
-    async fn page(&self, place: &Place, url: &Url, most: usize) -> Result<Asked, Trouble> {
-        let mut request = Request::get(url.clone(), "application/json");
+    async fn page(&self, place: &Place, url: &Url, most: usize, limit: Limit) -> Result<Asked, Trouble> {
+        let mut request = Request::get(url[Position::BeforePath..Position::AfterQuery].to_owned(), "application/json", limit);
         let mut kept: Option<Page> = match &self.cache {
             Some(cache) => cache.note(Kind::List, url.as_str()).await,
             None => None,

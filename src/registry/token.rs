@@ -13,7 +13,7 @@ use url::form_urlencoded::Serializer;
 
 use super::credentials::Credential;
 use super::trouble::Trouble;
-use super::wire::{Ask, Authorization, Wire};
+use super::wire::{Ask, Authorization, To, Wire};
 use crate::base::Class;
 
 /// Lifetime of a token that names none (distribution specification, "Token Response Fields").
@@ -123,8 +123,16 @@ async fn request(wire: &Wire, key: &Key, credential: Option<&Credential>) -> Res
         }
     }
     let method = if form.is_some() { Method::POST } else { Method::GET };
-    let ask =
-        Ask { method, url: &url, authorization: authorization.as_ref(), accept: "application/json", validator: None, pull: false, form };
+    let ask = Ask {
+        method,
+        to: To::Url(&url),
+        authorization: authorization.as_ref(),
+        accept: "application/json",
+        validator: None,
+        pull: false,
+        form,
+        limit: None,
+    };
     let reply = wire.send(ask).await?;
     let (host, status) = (reply.host.clone(), reply.status);
     match status {

@@ -5,21 +5,26 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 use hyper::body::Bytes;
+use hyper::http::uri::PathAndQuery;
 use jiff::Timestamp;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, IF_NONE_MATCH, LOCATION};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 use url::{Position, Url};
 
 use super::allowance::allowance;
 use super::backoff::{UNNAMED_WAIT, retry_after};
+use super::broken;
 use super::cache::Cache;
-use super::endpoint::{authority_of, is_inward, is_loopback, speaks_plain};
+use super::endpoint::{Endpoint, authority_of, is_inward, is_loopback, speaks_plain};
 use super::far::Far;
-use super::gate::{Gate, Gates};
-use super::near::{self, Near};
+use super::gate::Pass;
+use super::limit::Limit;
+use super::near::{self, Bounds};
 use super::options::RegistryOptions;
+use super::peer::{Peer, Peers};
 use super::reply::{Heard, Reply};
 use super::trouble::{Again, Trouble};
 use super::waits::Waits;
@@ -37,13 +42,22 @@ pub(super) enum Authorization {
     Bearer(HeaderValue),
 }
 
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub(super) enum To<'a> {
+    /// To a registry, with its path and query as a URL has them.
+    Registry(&'a Endpoint, &'a Arc<Peer>, &'a str),
+    /// To where a URL leads.
+    Url(&'a Url),
+}
+
 /// A request.
 pub(super) struct Ask<'a> {
     /// `GET`, `HEAD` or `POST`.
     pub(super) method: Method,
     /// Where to.
-    pub(super) url: &'a Url,
-    /// Sent to the host of `url` and to no other.
+    pub(super) to: To<'a>,
+    /// Sent to the host of `to` and to no other.
     pub(super) authorization: Option<&'a Authorization>,
     /// Media types wanted.
     pub(super) accept: &'static str,
@@ -53,18 +67,17 @@ pub(super) struct Ask<'a> {
     pub(super) pull: bool,
     /// A form body.
     pub(super) form: Option<String>,
+    /// That of the question, when it is known.
+    pub(super) limit: Option<&'a Limit>,
 }
 
 /// The HTTP clients and what they learned about hosts.
 #[derive(Debug)]
 pub(super) struct Wire {
     options: RegistryOptions,
-    /// For plain HTTP to this machine.
-    near: Arc<Near>,
-    user_agent: HeaderValue,
-    /// For all else.
+    peers: Peers,
+    /// For all but plain HTTP to this machine.
     far: Far,
-    gates: Gates,
 }
 
 impl Wire {
@@ -74,83 +87,86 @@ impl Wire {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let user_agent = HeaderValue::from_str(&options.user_agent)
             .map_err(|_| Fault::new(Class::Config, "the user agent has characters that no header may have"))?;
-        let near = Arc::new(Near::new(options.jobs, options.connect_timeout, silence(&options)));
+        let bounds = Bounds { most: options.jobs.max(1), connect: options.connect_timeout, silence: silence(&options) };
         let far = Far::new(&options)?;
-        Ok(Self { options, near, user_agent, far, gates: Gates::new(Waits::new(cache)) })
+        Ok(Self { options, peers: Peers::new(Waits::new(cache), user_agent, bounds), far })
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
         &self.options
     }
 
-    /// Counts a question that ran out of time against `host`.
-    pub(super) fn failed(&self, host: &str) {
-        self.gates.of(host).failed(Instant::now());
+    /// What is shared by all who ask `host`.
+    pub(super) fn peer(&self, host: &str) -> Arc<Peer> {
+        self.peers.of(host)
     }
 
     /// Sends `ask` and follows redirects. 429 and 5xx come back as faults, and quieten the host.
     pub(super) async fn send(&self, ask: Ask<'_>) -> Result<Reply, Trouble> {
-        let asked = ask.url;
-        let mut next: Option<Url> = None;
-        for _ in 0..=REDIRECTS {
-            let url = next.as_ref().unwrap_or(asked);
-            let host = authority_of(url);
-            let own = same_origin(url, asked);
-            let answer = self.once(&ask, url, &host, own).await?;
-            let status = answer.status();
-            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Ok(Reply { status, elsewhere: !own, host, answer });
+        let (host, answer) = match ask.to {
+            To::Registry(endpoint, peer, path) if endpoint.near() => (&peer.host, self.near(&ask, peer, path, true).await?),
+            To::Registry(endpoint, peer, path) => (&peer.host, self.far(&ask, peer, &endpoint.at(path)?, true).await?),
+            // Boxed, here and elsewhere: a future that grows past a thousand bytes is one that allocators are slow at.
+            To::Url(url) => return Box::pin(self.follow(&ask, url, url.clone(), REDIRECTS + 1)).await,
+        };
+        if is_redirect(answer.status()) {
+            return Box::pin(self.redirected(&ask, answer.headers())).await;
+        }
+        Ok(Reply { status: answer.status(), elsewhere: false, host: Arc::clone(host), answer })
+    }
+
+    /// Goes on where the first answer, whose headers these are, leads to.
+    async fn redirected(&self, ask: &Ask<'_>, headers: &HeaderMap) -> Result<Reply, Trouble> {
+        let To::Registry(endpoint, _, path) = ask.to else { return Err(Trouble::last(Class::Internal, "a redirect of nothing")) };
+        let asked = endpoint.at(path)?;
+        let next = self.next(&asked, &asked, headers)?;
+        self.follow(ask, &asked, next, REDIRECTS).await
+    }
+
+    /// Sends at most as many requests as given, each to where the one before was told to go.
+    async fn follow(&self, ask: &Ask<'_>, asked: &Url, mut url: Url, requests: usize) -> Result<Reply, Trouble> {
+        for _ in 0..requests {
+            let peer = self.peer(&authority_of(&url));
+            let own = same_origin(&url, asked);
+            let answer = if url.scheme() == "http" && is_loopback(&url) {
+                self.near(ask, &peer, &url[Position::BeforePath..Position::AfterQuery], own).await?
+            } else {
+                self.far(ask, &peer, &url, own).await?
+            };
+            if !is_redirect(answer.status()) {
+                return Ok(Reply { status: answer.status(), elsewhere: !own, host: Arc::clone(&peer.host), answer });
             }
             if ask.method == Method::POST {
-                return Err(Trouble::last(Class::Malformed, format!("{host} redirects a request for a token")));
+                return Err(Trouble::last(Class::Malformed, format!("{} redirects a request for a token", peer.host)));
             }
-            next = Some(self.next(url, asked, answer.headers())?);
+            url = self.next(&url, asked, answer.headers())?;
         }
         Err(Trouble::last(Class::Malformed, format!("{} redirects more than {REDIRECTS} times", authority_of(asked))))
     }
 
-    async fn once(&self, ask: &Ask<'_>, url: &Url, host: &str, own: bool) -> Result<Heard, Trouble> {
-        let gate = self.gates.of(host);
-        let pass = gate.enter(ask.pull).await?;
-        // Boxed, here and where questions are sent: a future that grows past a thousand bytes is one that allocators are slow at.
-        let heard = if url.scheme() == "http" && is_loopback(url) {
-            let request = || self.plain(ask, url, host, own);
-            Box::pin(self.near.send(host, request)).await.map(Heard::Near)
-        } else {
-            Box::pin(self.far.send(ask, url, host, headers(ask, own)?)).await.map(Heard::Far)
+    /// Over a connection of our own.
+    async fn near(&self, ask: &Ask<'_>, peer: &Peer, path: &str, own: bool) -> Result<Heard, Trouble> {
+        let pass = peer.gate.enter(ask.pull).await?;
+        // Read once; a request that is sent again shares it.
+        let target = Bytes::copy_from_slice(path.as_bytes());
+        let request = |common: &HeaderMap| {
+            let body = ask.form.as_ref().map(|form| Bytes::from(form.clone())).unwrap_or_default();
+            let mut request = near::Plain::new(body.into());
+            *request.method_mut() = ask.method.clone();
+            // What the URL parser wrote is a path: it does not fail.
+            *request.uri_mut() = PathAndQuery::from_maybe_shared(target.clone()).map(Uri::from).unwrap_or_default();
+            *request.headers_mut() = headers(ask, own, common.clone());
+            request
         };
-        let answer = match heard {
-            Ok(answer) => answer,
-            Err(trouble) => {
-                if trouble.fault.class == Class::Transient {
-                    gate.failed(Instant::now());
-                }
-                return Err(trouble);
-            }
-        };
-        if let Some(trouble) = refusal(&gate, host, answer.status(), answer.headers()) {
-            return Err(trouble);
-        }
-        gate.succeeded(allowance(answer.headers(), Timestamp::now), Instant::now());
-        // The next one sees what this answer said.
-        drop(pass);
-        Ok(answer)
+        let heard = Box::pin(peer.lines.send(request, pass.since, ask.limit)).await;
+        told(pass, peer, heard.map(Heard::Near).map_err(|failure| broken::near(&peer.host, failure)))
     }
 
-    /// The request as it goes over a connection of our own.
-    fn plain(&self, ask: &Ask<'_>, url: &Url, host: &str, own: bool) -> Result<near::Plain, Trouble> {
-        let body = ask.form.as_ref().map(|form| Bytes::from(form.clone())).unwrap_or_default();
-        let mut request = near::Plain::new(body.into());
-        *request.method_mut() = ask.method.clone();
-        // What the URL parser wrote is a path, and what it names as host is one: neither fails.
-        *request.uri_mut() = url[Position::BeforePath..Position::AfterQuery].parse().unwrap_or_default();
-        let mut headers = headers(ask, own)?;
-        if let Ok(host) = HeaderValue::from_str(host) {
-            headers.insert(HOST, host);
-        }
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        *request.headers_mut() = headers;
-        Ok(request)
+    /// Through the HTTP client.
+    async fn far(&self, ask: &Ask<'_>, peer: &Peer, url: &Url, own: bool) -> Result<Heard, Trouble> {
+        let pass = peer.gate.enter(ask.pull).await?;
+        let heard = Box::pin(self.far.send(ask, url, &peer.host, headers(ask, own, HeaderMap::new()))).await;
+        told(pass, peer, heard.map(Heard::Far))
     }
 
     /// Where a redirect leads, if it may be followed: never from TLS to plain HTTP, nor inward from a far host.
@@ -173,17 +189,42 @@ impl Wire {
     }
 }
 
-/// The headers of a request; to another origin than was asked first, without what is meant for that one alone.
-fn headers(ask: &Ask<'_>, own: bool) -> Result<HeaderMap, Fault> {
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
+/// Lets the gate hear what an answer says.
+fn told(pass: Pass<'_>, peer: &Peer, heard: Result<Heard, Trouble>) -> Result<Heard, Trouble> {
+    let answer = match heard {
+        Ok(answer) => answer,
+        Err(trouble) => {
+            if trouble.fault.class == Class::Transient {
+                peer.gate.failed(Instant::now());
+            }
+            return Err(trouble);
+        }
+    };
+    if let Some(trouble) = refusal(peer, answer.status(), answer.headers()) {
+        return Err(trouble);
+    }
+    pass.succeeded(allowance(answer.headers(), Timestamp::now));
+    Ok(answer)
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// The headers of a request, beside those of every request; to another origin than was asked first, without what is meant
+/// for that one alone.
+fn headers(ask: &Ask<'_>, own: bool, mut headers: HeaderMap) -> HeaderMap {
+    if headers.get(ACCEPT).is_none_or(|accepted| accepted != ask.accept) {
+        headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
+    }
     match ask.authorization.filter(|_| own) {
         Some(Authorization::Basic(user, password)) => {
             let encoded = STANDARD.encode(format!("{user}:{}", password.expose()));
-            let mut value =
-                HeaderValue::from_str(&format!("Basic {encoded}")).map_err(|error| Fault::new(Class::Internal, error.to_string()))?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
+            // Base64 is made of what a header may have: this does not fail.
+            if let Ok(mut value) = HeaderValue::try_from(format!("Basic {encoded}")) {
+                value.set_sensitive(true);
+                headers.insert(AUTHORIZATION, value);
+            }
         }
         Some(Authorization::Bearer(value)) => {
             headers.insert(AUTHORIZATION, value.clone());
@@ -196,11 +237,11 @@ fn headers(ask: &Ask<'_>, own: bool) -> Result<HeaderMap, Fault> {
     if ask.form.is_some() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
     }
-    Ok(headers)
+    headers
 }
 
 /// 429 and 5xx: what the host wants, remembered for all who ask it.
-fn refusal(gate: &Gate, host: &str, status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
+fn refusal(Peer { gate, host, .. }: &Peer, status: StatusCode, headers: &HeaderMap) -> Option<Trouble> {
     let limited = status == StatusCode::TOO_MANY_REQUESTS;
     // 501 says that this will never work, not that it may later: the caller knows what else to try.
     if status == StatusCode::NOT_IMPLEMENTED || !(limited || status.is_server_error()) {

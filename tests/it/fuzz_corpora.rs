@@ -16,12 +16,14 @@ const MUTATING: Duration = Duration::from_secs(60);
 /// What a target does with its bytes.
 type Body = fn(&[u8]);
 
-const TARGETS: [(&str, Body); 5] = [
+const TARGETS: [(&str, Body); 7] = [
     ("dockerfile", bodies::dockerfile),
     ("reference", bodies::reference),
     ("tags", bodies::tags),
     ("images_yaml", bodies::images_yaml),
     ("state_file", bodies::state_file),
+    ("challenge", bodies::challenge),
+    ("link", bodies::link),
 ];
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {

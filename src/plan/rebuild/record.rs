@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::decision::{Code, Decision};
 use super::input::{RunFact, RunName, SendResult};
 use super::look::Look;
+use crate::base::{Class, Fault};
 use crate::model::ledger::Tenure;
 use crate::model::rebuild::{ATTEMPTS, CONFIRM_WITHIN, HeldWhy, LEASE, Rebuild, RebuildStatus, TAKE_OVER_WAIT};
 use crate::model::{Digest, ImageState, Trigger, Value};
@@ -79,7 +80,7 @@ pub(super) fn advance(state: &mut ImageState, facts: &Facts<'_>) -> Step {
     }
     let mut step = match facts.run {
         Some(Observation::Known(RunFact::Failed(run, word))) => fail(&mut rebuild, facts.at, &format!("run {} ended with {word}", run.id)),
-        _ if matches!(facts.result, Some(SendResult::NotTaken(fault)) if !fault.class.may_pass())
+        _ if matches!(facts.result, Some(SendResult::NotTaken(fault)) if !may_be_sent_again(facts.trigger, fault))
             && rebuild.status == RebuildStatus::Claimed =>
         {
             let why = match facts.result {
@@ -132,6 +133,12 @@ fn learn(rebuild: &mut Rebuild, facts: &Facts<'_>) -> bool {
 fn ended_well(rebuild: &Rebuild, facts: &Facts<'_>) -> bool {
     matches!(facts.run, Some(Observation::Known(RunFact::Succeeded(_))))
         || (facts.trigger == Trigger::Docker && rebuild.status == RebuildStatus::Sent)
+}
+
+/// Whether what was not taken may be sent again under the same claim, and was no attempt. An engine that is not there, is
+/// full, or lets nobody in says nothing of the image: three such answers must not hold it once the engine is well again.
+fn may_be_sent_again(trigger: Trigger, fault: &Fault) -> bool {
+    fault.class.may_pass() || (trigger == Trigger::Docker && matches!(fault.class, Class::Local | Class::Denied))
 }
 
 fn complete(state: &mut ImageState, rebuild: &Rebuild, at: Timestamp, same_again: bool) -> Step {
@@ -217,7 +224,7 @@ fn claimed(rebuild: &mut Rebuild, facts: &Facts<'_>) -> Step {
         // What was sent under this lease is never sent again under it, unless the forge said that it did not take it.
         let unsent = match facts.result {
             None => true,
-            Some(SendResult::NotTaken(fault)) => fault.class.may_pass(),
+            Some(SendResult::NotTaken(fault)) => may_be_sent_again(facts.trigger, fault),
             Some(_) => false,
         };
         step.may_send = mine && certain && unsent && !facts.stopped;
@@ -284,5 +291,41 @@ fn sent(rebuild: &mut Rebuild, facts: &Facts<'_>, ended_well: bool, is_new: bool
         _ if ended_well => Step::stay(Decision::new(Code::AwaitingDigest, run).until(Some(until))),
         Some(Observation::Unknown(fault)) => Step::stay(Decision::new(Code::Sent, format!("{run}; {}", fault.text)).until(Some(until))),
         _ => Step::stay(Decision::new(Code::Sent, run).until(Some(until))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::state_file;
+    use crate::model::ImageName;
+
+    const STATE: &[u8] = b"name: app\nenrolledAt: '2026-01-02T03:04:05Z'\nlastDiscovery: null\ndiscoveryStatus: success\n\
+        enrollment: {registry: ghcr.io, repository: a/app}\nbaseImages: []\ncurrentVersion: null\ncurrentDigest: null\nlastBuilt: null\n";
+
+    #[test]
+    fn an_engine_in_trouble_is_no_attempt() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let named = state_file::read_image(&ImageName::parse("app").unwrap(), STATE).unwrap();
+        // who rebuilds, what it answered, whether that was an attempt
+        for (trigger, class, attempt) in [
+            (Trigger::Docker, Class::Local, false),
+            (Trigger::Docker, Class::Denied, false),
+            (Trigger::Docker, Class::Transient, false),
+            (Trigger::Docker, Class::Refused, true),
+            (Trigger::Github, Class::Denied, true),
+            (Trigger::Github, Class::Limited, false),
+        ] {
+            let mut state = named.clone();
+            let mut rebuild = Rebuild::unclaimed(RebuildStatus::Claimed, at);
+            claim(&mut rebuild, "me", at);
+            state.rebuild = Some(rebuild);
+            let result = SendResult::NotTaken(Fault::new(class, "no"));
+            let facts =
+                Facts { at, holder: "me", trigger, run: None, result: Some(&result), look: &Look::None, stopped: false, offline: false };
+            let step = advance(&mut state, &facts);
+            let status = state.rebuild.unwrap().status;
+            assert_eq!((status == RebuildStatus::Failed, step.may_send), (attempt, !attempt), "{trigger:?} {class}");
+        }
     }
 }

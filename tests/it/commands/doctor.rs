@@ -91,3 +91,26 @@ fn credentials_are_found_and_not_shown() {
     assert!(!text.contains("canary"));
     git(&scene.checkout(), &["status", "--porcelain"]);
 }
+
+#[test]
+fn who_builds_here_needs_an_engine() {
+    let scene = Scene::new();
+    let source = "source: {provider: git, repo: 'https://git.invalid/app.git', branch: main, dockerfile: Dockerfile}";
+    scene.write("images.d/built.yaml", &format!("registry: ghcr.io\nrepository: team/built\ntrigger: docker\n{source}\n"));
+    scene.commit();
+    let socket = format!("unix://{}", scene.socket().display());
+    // options, level, words of the finding
+    for (options, level, words) in [
+        (&[][..], "warn", "API 1.47; 1 image with `trigger: docker` is not built from here"),
+        (&["--engine", "here"], "ok", "API 1.47; it builds 1 image"),
+        (&["--docker-host", &socket], "ok", "API 1.47; it builds 1 image"),
+        (&["--docker-host", "unix:///nowhere/engine.sock"], "fail", "1 image with `trigger: docker` can't be built"),
+        (&["--docker-host", "tcp://127.0.0.1:2375"], "fail", "is no socket of a Docker engine"),
+    ] {
+        let output = scene.command(&[&["doctor", "-o", "json", "--offline"], options].concat()).output().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let engine = &found(&document, "engine")[0];
+        assert!(engine.0 == level && engine.1.contains(words), "{options:?}: {engine:?}");
+        assert_eq!(output.status.code() == Some(1), level == "fail", "{options:?}: {document}");
+    }
+}

@@ -64,6 +64,11 @@ impl Scene {
         self.registry.push("library/node", "22-bookworm-slim", &BTreeMap::new(), b"another build").unwrap();
     }
 
+    /// Where the engine listens.
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        self.plimsoll.home().join("engine.sock")
+    }
+
     /// How often the registry was asked.
     pub(crate) fn requests(&self) -> u64 {
         let seen = self.registry.requests();

@@ -74,9 +74,9 @@ pub(super) fn doctor(context: &Context) -> Result<u8, Fault> {
         findings.extend(repository::program(context).await);
         findings.extend(repository::cache(context));
         findings.extend(repository::look(context).await);
-        let registries = repository::config(context, &mut findings).await;
-        findings.extend(registries::look(context, &registries).await);
-        findings.push(engine::look(context).await);
+        let needs = repository::config(context, &mut findings).await;
+        findings.extend(registries::look(context, &needs.registries).await);
+        findings.push(engine::look(context, needs.builds).await);
         Ok::<_, Fault>(findings)
     })?;
     let worst = findings.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok);

@@ -8,6 +8,7 @@ use super::super::{Context, looking};
 use super::Finding;
 use crate::base::{Class, Fault};
 use crate::git::{self, Examined};
+use crate::model::{Entry, Trigger};
 use crate::reconcile::{Options, pass};
 
 /// The oldest git whose fetches and leases are relied on.
@@ -123,8 +124,17 @@ fn branches(examined: &Examined) -> Vec<Finding> {
     findings
 }
 
+/// What the config repository needs from outside.
+#[derive(Debug, Default)]
+pub(super) struct Needs {
+    /// Registries of its images and of their bases.
+    pub(super) registries: BTreeSet<String>,
+    /// How many images an engine beside Plimsoll builds.
+    pub(super) builds: usize,
+}
+
 /// Can the config be used? Gives the registries that it, and the record, name.
-pub(super) async fn config(context: &Context, findings: &mut Vec<Finding>) -> BTreeSet<String> {
+pub(super) async fn config(context: &Context, findings: &mut Vec<Finding>) -> Needs {
     let opened = if context.operator.offline { Owned::open_last(&context.operator) } else { Owned::open(&context.operator) };
     let drafted = match opened {
         Ok(owned) => pass::drafted(&owned.unasked(), &Options::default()).await,
@@ -134,7 +144,7 @@ pub(super) async fn config(context: &Context, findings: &mut Vec<Finding>) -> BT
         Ok(drafted) => drafted,
         Err(fault) => {
             findings.push(unread(&fault));
-            return BTreeSet::new();
+            return Needs::default();
         }
     };
     let images = drafted.desired.entries.len();
@@ -144,8 +154,11 @@ pub(super) async fn config(context: &Context, findings: &mut Vec<Finding>) -> BT
         0 => Finding::ok("config", format!("{images} enrolled, no errors")),
         errors => Finding::warn("config", format!("{images} enrolled, {errors} errors"), "plimsoll validate names the places"),
     });
-    let images = drafted.desired.entries.values().map(|entry| entry.registry.clone());
-    images.chain(drafted.plan.bases.values().map(|state| state.image.registry.clone())).collect()
+    let entries = &drafted.desired.entries;
+    let registries = entries.values().map(|entry| entry.registry.clone());
+    let registries = registries.chain(drafted.plan.bases.values().map(|state| state.image.registry.clone())).collect();
+    let built_here = |entry: &Entry| entry.build().is_some_and(|build| build.rebuilt_by() == Trigger::Docker);
+    Needs { registries, builds: entries.values().filter(|entry| built_here(entry)).count() }
 }
 
 fn unread(fault: &Fault) -> Finding {

@@ -1,0 +1,4 @@
+//! See `link` in `src/lib.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| plimsoll_fuzz::link(bytes));
