@@ -39,6 +39,14 @@ pub(super) struct Remote {
 pub(super) struct Seen {
     repository: Option<Git>,
     record: Option<BranchName>,
+    heads: Option<Heads>,
+}
+
+/// Heads that were looked at, and what their history said.
+struct Heads {
+    config: Oid,
+    record: Option<Oid>,
+    ours: Option<CommitId>,
 }
 
 impl Remote {
@@ -110,14 +118,28 @@ impl Remote {
                 return Ok(None);
             }
         }
+        if let Some(ours) = self.unmoved(config, record, &record_branch) {
+            return Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten: false, ours }));
+        }
         let mut both = vec![config_branch.full()];
         both.extend(Some(record_branch.full()).filter(|_| record_branch != config_branch));
         let ours = self.last_own(record, &both).await?;
         let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
         if let Ok(mut seen) = self.seen.lock() {
             seen.record = Some(record_branch);
+            seen.heads = Some(Heads { config, record, ours: ours.clone() });
         }
         Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten, ours }))
+    }
+
+    /// What history said of these heads, when the last look found the same ones. What was read of them is not read again
+    /// then, so the repository is closed: it keeps what it unpacked for as long as it is open.
+    fn unmoved(&self, config: Oid, record: Option<Oid>, branch: &BranchName) -> Option<Option<CommitId>> {
+        let mut seen = self.seen.lock().ok()?;
+        let ours = seen.heads.as_ref().filter(|heads| (heads.config, heads.record) == (config, record)).map(|heads| heads.ours.clone())?;
+        seen.repository = None;
+        seen.record = Some(branch.clone());
+        Some(ours)
     }
 
     /// Our last commit before `record`, when others committed since. A first fetch takes one commit only, so more

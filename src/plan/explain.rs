@@ -170,7 +170,7 @@ pub fn subject(input: &Input<'_>, text: &str) -> Option<Subject> {
 /// The reference whose digest is the subject's.
 pub fn reference(input: &Input<'_>, subject: &Subject) -> Option<ImageReference> {
     match subject.kind {
-        Kind::Image => tagged(input.desired.entries.get(&subject.name)?, input.recorded.images.get(&subject.name)),
+        Kind::Image => tagged(input.desired.entries.get(&subject.name)?, input.recorded.images.get(&subject.name).map(AsRef::as_ref)),
         Kind::BaseImage => base(input, &subject.name).map(|state| identity(&state.image)).filter(|image| image.tag.is_some()),
     }
 }
@@ -231,7 +231,7 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
         }
         None => facts.push(Fact::no_entry("no entry names it any more")),
     }
-    if let Some(reference) = entry.and_then(|entry| tagged(entry, input.recorded.images.get(name))) {
+    if let Some(reference) = entry.and_then(|entry| tagged(entry, input.recorded.images.get(name).map(AsRef::as_ref))) {
         facts.push(Fact::watched(format!("watched: the digest of {}", reference.familiar())));
     }
     if let Some(entry) = entry {

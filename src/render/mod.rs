@@ -16,6 +16,7 @@ mod sheet;
 pub mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::base::Fault;
 use crate::format::head;
@@ -32,7 +33,7 @@ pub struct View<'a> {
     /// Entries by name.
     pub entries: &'a BTreeMap<ImageName, Entry>,
     /// States of enrolled images.
-    pub images: &'a BTreeMap<ImageName, ImageState>,
+    pub images: &'a BTreeMap<ImageName, Arc<ImageState>>,
     /// States of base images.
     pub bases: &'a BTreeMap<ImageName, BaseState>,
     /// Subjects that are left alone: not asked for, or not readable. Their files exist and are not rendered.
