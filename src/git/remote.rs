@@ -39,6 +39,14 @@ pub(super) struct Remote {
 pub(super) struct Seen {
     repository: Option<Git>,
     record: Option<BranchName>,
+    heads: Option<Heads>,
+}
+
+/// Heads that were looked at, and what that gave.
+struct Heads {
+    config: Oid,
+    record: Option<Oid>,
+    snapshot: Snapshot,
 }
 
 impl Remote {
@@ -99,14 +107,31 @@ impl Remote {
                 return Ok(None);
             }
         }
+        if let Some(snapshot) = self.unmoved(config, record, &record_branch) {
+            return Ok(Some(snapshot));
+        }
         let mut both = vec![config_branch.full()];
         both.extend(Some(record_branch.full()).filter(|_| record_branch != config_branch));
         let ours = self.last_own(record, &both).await?;
         let rewritten = self.with(|repository| Ok(self.was_rewritten(repository, record)))?;
+        let snapshot = Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten, ours };
         if let Ok(mut seen) = self.seen.lock() {
             seen.record = Some(record_branch);
+            seen.heads = Some(Heads { config, record, snapshot: snapshot.clone() });
         }
-        Ok(Some(Snapshot { config: commit_id(config)?, record: record.map(commit_id).transpose()?, rewritten, ours }))
+        Ok(Some(snapshot))
+    }
+
+    /// The snapshot of these heads, when the last look found the same ones. What was read of them is not read again then,
+    /// so the repository is closed: it keeps what it unpacked for as long as it is open.
+    fn unmoved(&self, config: Oid, record: Option<Oid>, branch: &BranchName) -> Option<Snapshot> {
+        let mut seen = self.seen.lock().ok()?;
+        let heads = seen.heads.as_ref().filter(|heads| (heads.config, heads.record) == (config, record))?;
+        // A head that was rewritten has been told of.
+        let snapshot = Snapshot { rewritten: false, ..heads.snapshot.clone() };
+        seen.repository = None;
+        seen.record = Some(branch.clone());
+        Some(snapshot)
     }
 
     /// Our last commit before `record`, when others committed since. A first fetch takes one commit only, so more

@@ -56,6 +56,11 @@ pub enum Seen {
 }
 
 impl Ledger {
+    /// Whether a look that gives `digest` would find nothing new and change nothing.
+    pub fn shows(&self, digest: &Digest) -> bool {
+        self.current.as_ref() == Some(digest) && self.returning.is_none() && self.reverted.is_none()
+    }
+
     /// Takes in what the registry answered at `at`. Calling it again with the same answer changes nothing.
     pub fn see(&mut self, digest: &Digest, at: Timestamp, since: Option<Timestamp>) -> Seen {
         let freed = match &self.reverted {

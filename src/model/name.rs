@@ -1,5 +1,6 @@
 //! Names of images: given by people for their own, derived from the reference for base images.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use super::ImageReference;
@@ -60,6 +61,12 @@ impl ImageName {
 
     /// The text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for ImageName {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

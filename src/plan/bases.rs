@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::abreast::{Abreast, Hashed};
 use super::desired::Desired;
 use super::observed::{DockerfileFact, Observation};
 use super::recorded::{Recorded, identity};
@@ -31,19 +32,21 @@ pub fn link(
     kept: &BTreeSet<Subject>,
 ) -> Bases {
     let mut bases = Bases::default();
-    let managed: BTreeMap<(&str, &str), &ImageName> = desired
+    let managed: Hashed<(&str, &str), &ImageName> = desired
         .entries
         .values()
         .filter(|entry| entry.build().is_some())
         .map(|entry| ((entry.registry.as_str(), entry.repository.as_str()), &entry.name))
         .collect();
-    let mut names = Names::of(recorded);
+    let mut names = Names::recorded(recorded);
     let mut found: BTreeSet<ImageReference> = BTreeSet::new();
     for fact in dockerfiles.values() {
-        if let Observation::Known(DockerfileFact::Bases(images)) = fact {
-            found.extend(
-                images.iter().filter(|image| !managed.contains_key(&(image.registry.as_str(), image.repository.as_str()))).map(identity),
-            );
+        let Observation::Known(DockerfileFact::Bases(images)) = fact else { continue };
+        for image in images.iter().filter(|image| !managed.contains_key(&(image.registry.as_str(), image.repository.as_str()))) {
+            if image.digest.is_none() && found.contains(image) {
+                continue;
+            }
+            found.insert(identity(image));
         }
     }
     // In the order of references, so that which of two takes the short name is no accident.
@@ -51,17 +54,19 @@ pub fn link(
         let name = names.name(image);
         bases.wanted.insert(name, image.clone());
     }
+    let mut dockerfiles = Abreast::of(dockerfiles);
     for (name, entry) in &desired.entries {
+        let fact = dockerfiles.at(name);
         if entry.build().is_none() {
             continue;
         }
-        match dockerfiles.get(name) {
+        match fact {
             Some(Observation::Known(DockerfileFact::Bases(images))) => {
                 let mut of = Vec::new();
                 for image in images {
                     let base = match managed.get(&(image.registry.as_str(), image.repository.as_str())) {
                         Some(ours) => ours.to_string(),
-                        None => names.name(&identity(image)).to_string(),
+                        None => names.of(image).to_string(),
                     };
                     if !of.contains(&base) {
                         of.push(base);
@@ -109,10 +114,15 @@ struct Names {
 }
 
 impl Names {
-    fn of(recorded: &Recorded) -> Self {
+    fn recorded(recorded: &Recorded) -> Self {
         let given: BTreeMap<_, _> = recorded.bases.values().map(|state| (identity(&state.image), state.name.clone())).collect();
         let taken = recorded.bases.keys().cloned().collect();
         Self { given, taken }
+    }
+
+    fn of(&mut self, image: &ImageReference) -> ImageName {
+        // Most references are what makes them the same image already, and need no copy to be found.
+        if image.tag.is_some() && image.digest.is_some() { self.name(&identity(image)) } else { self.name(image) }
     }
 
     fn name(&mut self, image: &ImageReference) -> ImageName {

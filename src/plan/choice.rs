@@ -129,7 +129,7 @@ pub fn choose(desired: &Desired, recorded: &Recorded, lists: &TagLists, only: &B
         let choice = match lists.get(&(entry.registry.clone(), entry.repository.clone())) {
             None => continue,
             Some(Observation::Unknown(fault)) => Choice { best: Best::Unknown(fault.clone()), sightings: None },
-            Some(Observation::Known(list)) => one(entry, policy, recorded.images.get(name), list, at),
+            Some(Observation::Known(list)) => one(entry, policy, recorded.images.get(name).map(Arc::as_ref), list, at),
         };
         out.insert(name.clone(), choice);
     }
@@ -197,11 +197,12 @@ fn watches(state: &ImageState, entry: &Entry) -> bool {
 
 /// What was chosen of somebody else's tags is no version of an image that is built here, or of one tag by its digest.
 /// What was seen of another repository, or under another policy, is no record of this one.
-pub(super) fn leave(entry: &Entry, prior: Option<&ImageState>, state: &mut ImageState) {
+pub(super) fn leave(entry: &Entry, prior: Option<&ImageState>, state: &mut Arc<ImageState>) {
     let Some((prior, watch)) = prior.and_then(|prior| Some((prior, prior.watch.as_ref()?))) else { return };
     if watch.strategy == Strategy::Digest {
         return;
     }
+    let state = Arc::make_mut(state);
     let policy = policy_of(entry);
     if policy.is_none() {
         state.current_version = None;
@@ -213,8 +214,9 @@ pub(super) fn leave(entry: &Entry, prior: Option<&ImageState>, state: &mut Image
 }
 
 /// Takes the choice into the state of its image.
-pub(super) fn record(plan: &mut Plan, input: &Input<'_>, entry: &Entry, state: &mut ImageState, reasons: &mut Vec<Reason>) {
+pub(super) fn record(plan: &mut Plan, input: &Input<'_>, entry: &Entry, state: &mut Arc<ImageState>, reasons: &mut Vec<Reason>) {
     let (Some(policy), Some(choice)) = (policy_of(entry), input.choices.get(&entry.name)) else { return };
+    let state = Arc::make_mut(state);
     let newest = state.sightings.tags.first().map(|seen| seen.tag.clone());
     if let Some(sightings) = &choice.sightings {
         state.sightings.clone_from(sightings);

@@ -182,7 +182,7 @@ pub fn subject(input: &Input<'_>, text: &str) -> Option<Subject> {
 pub fn reference(input: &Input<'_>, subject: &Subject) -> Option<ImageReference> {
     match subject.kind {
         Kind::Image => {
-            let state = input.recorded.images.get(&subject.name);
+            let state = input.recorded.images.get(&subject.name).map(AsRef::as_ref);
             input.plan.chosen.get(&subject.name).cloned().or_else(|| watched(input.desired.entries.get(&subject.name)?, state))
         }
         Kind::BaseImage => base(input, &subject.name).map(|state| identity(&state.image)).filter(|image| image.tag.is_some()),
@@ -240,7 +240,7 @@ fn image(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName) {
         None => facts.push(Fact::no_entry("no entry names it any more")),
     }
     let one = entry.filter(|entry| super::choice::policy_of(entry).is_none());
-    if let Some(reference) = one.and_then(|entry| watched(entry, input.recorded.images.get(name))) {
+    if let Some(reference) = one.and_then(|entry| watched(entry, input.recorded.images.get(name).map(AsRef::as_ref))) {
         facts.push(Fact::watched(format!("watched: the digest of {}", reference.familiar())));
     }
     if let Some(entry) = entry {

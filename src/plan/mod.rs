@@ -6,11 +6,13 @@
 //! [`planner`] (the states to record, each change with its reason) → [`rebuild`] (what is due,
 //! in which order, and how what is on its way goes on).
 
+mod abreast;
 pub mod bases;
 pub mod choice;
 pub mod desired;
 pub mod enrollment;
 pub mod explain;
+mod found;
 pub mod observed;
 pub mod pins;
 pub mod planner;

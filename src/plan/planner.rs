@@ -1,24 +1,25 @@
 //! The planner: from what is wanted, recorded and observed to the states that should be recorded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::abreast::Abreast;
 use super::bases::Bases;
 use super::choice::{self, Choices};
 use super::desired::Desired;
-use super::enrollment::enrollment;
+use super::enrollment::Enrollment;
+use super::found::Found;
 use super::observed::{DockerfileFact, Observation, Observed, Unknown};
 use super::prune::{self, Held};
 use super::reason::Reason;
 use super::rebuild::{Decision, Send};
-use super::recorded::{Recorded, identity};
+use super::recorded::Recorded;
 use crate::base::{Class, Fingerprint};
 use crate::model::ledger::{Ledger, Seen};
 use crate::model::state::{BaseState, Discovery, ImageState};
-use crate::model::{
-    Delay, Diagnostic, Digest, Entry, EntryKind, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject, Value,
-};
+use crate::model::{Diagnostic, Digest, Entry, EntryKind, ImageName, ImageReference, Kind, Place, Severity, Snapshot, Subject};
 
 /// Everything a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -48,8 +49,8 @@ pub struct Input<'a> {
 pub struct Plan {
     /// Hash of all that it rests on, times left out: the same world gives the same id.
     pub id: String,
-    /// States of enrolled images.
-    pub images: BTreeMap<ImageName, ImageState>,
+    /// States of enrolled images. One that nothing changes is the recorded one.
+    pub images: BTreeMap<ImageName, Arc<ImageState>>,
     /// States of base images.
     pub bases: BTreeMap<ImageName, BaseState>,
     /// Files of these stay exactly as they are.
@@ -96,7 +97,9 @@ pub fn wanted_digests(desired: &Desired, recorded: &Recorded, bases: &Bases, onl
     let mut of_selected = BTreeSet::new();
     for (name, entry) in desired.entries.iter().filter(|(name, _)| only.is_empty() || only.contains(*name)) {
         // Which tag is the best of many is not on record.
-        out.extend(watched(entry, recorded.images.get(name)).filter(|_| choice::policy_of(entry).is_none()));
+        if choice::policy_of(entry).is_none() {
+            out.extend(watched(entry, recorded.images.get(name).map(Arc::as_ref)));
+        }
         of_selected.extend(bases.of.get(name).into_iter().flatten().cloned());
     }
     for (name, image) in &bases.wanted {
@@ -120,16 +123,29 @@ pub fn plan(input: Input<'_>) -> Plan {
     }
     // A broken entry may be one that was never recorded; then there is nothing of it to keep.
     plan.kept.extend(input.desired.broken.iter().filter(|name| !input.desired.entries.contains_key(*name)).map(Subject::image));
+    let found = Found::default();
+    let mut beside = Beside {
+        recorded: Abreast::of(&input.recorded.images),
+        bases: Abreast::of(&input.bases.of),
+        dockerfiles: Abreast::of(&input.observed.dockerfiles),
+    };
+    let mut images = Vec::with_capacity(input.desired.entries.len());
     for (name, entry) in &input.desired.entries {
-        plan_image(&mut plan, &input, name, entry);
+        let known = Known {
+            prior: beside.recorded.at(name),
+            bases: beside.bases.at(name).map_or(&[], Vec::as_slice),
+            dockerfile: beside.dockerfiles.at(name),
+        };
+        images.extend(plan_image(&mut plan, &input, &found, name, entry, &known));
     }
-    plan_bases(&mut plan, &input);
+    plan.images = images.into_iter().collect();
+    plan_bases(&mut plan, &input, &found);
     for subject in &input.prunes.released {
         plan.prunes.insert(subject.clone(), Reason::pruned("no entry names it any more"));
     }
     for (reference, observation) in &input.observed.digests {
         if let Observation::Unknown(why) = observation {
-            let expected = why.class == Class::Missing && is_unpublished(&input, reference);
+            let expected = why.class == Class::Missing && is_unpublished(&input, &found, reference);
             if !expected {
                 plan.unknown.push(Unknown { what: reference.canonical(), why: why.clone() });
             }
@@ -138,86 +154,126 @@ pub fn plan(input: Input<'_>) -> Plan {
     plan
 }
 
+/// Maps of all images, walked beside the entries.
+struct Beside<'a> {
+    recorded: Abreast<'a, ImageName, Arc<ImageState>>,
+    bases: Abreast<'a, ImageName, Vec<String>>,
+    dockerfiles: Abreast<'a, ImageName, Observation<DockerfileFact>>,
+}
+
+/// What is known of one image.
+struct Known<'a> {
+    prior: Option<&'a Arc<ImageState>>,
+    bases: &'a [String],
+    dockerfile: Option<&'a Observation<DockerfileFact>>,
+}
+
 /// A managed image that was never published has no tag yet; that is a fact, not a failure.
-fn is_unpublished(input: &Input<'_>, reference: &ImageReference) -> bool {
-    let entry = input.desired.managed_as(&reference.registry, &reference.repository);
+fn is_unpublished<'a>(input: &Input<'a>, found: &Found<'a>, reference: &ImageReference) -> bool {
+    let entry = found.managed(input, reference);
     entry.is_some_and(|entry| input.recorded.images.get(&entry.name).is_none_or(|state| state.ledger.current.is_none()))
 }
 
-fn plan_image(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entry) {
+/// The state to record of one image. It is copied once something changes: nearly all images stay as they are.
+fn plan_image<'a>(
+    plan: &mut Plan,
+    input: &Input<'a>,
+    found: &Found<'a>,
+    name: &ImageName,
+    entry: &Entry,
+    known: &Known<'_>,
+) -> Option<(ImageName, Arc<ImageState>)> {
     let subject = Subject::image(name);
-    let prior = input.recorded.images.get(name);
+    let prior = known.prior;
     if input.recorded.unreadable.contains(&subject) {
-        return;
+        return None;
     }
     if !input.only.is_empty() && !input.only.contains(name) {
         // Nothing is recorded for an image that was never enrolled and that the user did not ask for.
         if prior.is_some() {
             plan.kept.insert(subject);
         }
-        return;
+        return None;
     }
     let at = input.observed.at;
-    let mut state = prior.cloned().unwrap_or_else(|| ImageState::enrolled(name.clone(), at));
+    let mut state = prior.map_or_else(|| Arc::new(ImageState::enrolled(name.clone(), at)), Arc::clone);
     let mut reasons = Vec::new();
-    state.defined_in = Some(entry.defined_in.clone());
-    let taken = enrollment(entry, &state.enrollment);
-    if prior.is_some() && taken != state.enrollment {
-        reasons.push(Reason::entry_edited(format!("its entry at {}:{} changed", entry.defined_in, entry.line)));
+    if state.defined_in.as_ref() != Some(&entry.defined_in) {
+        Arc::make_mut(&mut state).defined_in = Some(entry.defined_in.clone());
     }
-    choice::leave(entry, prior, &mut state);
-    state.enrollment = taken;
+    let enrollment = Enrollment::of(entry, &state.enrollment);
+    if !enrollment.is(&state.enrollment) {
+        if prior.is_some() {
+            reasons.push(Reason::entry_edited(format!("its entry at {}:{} changed", entry.defined_in, entry.line)));
+        }
+        let taken = enrollment.taken();
+        Arc::make_mut(&mut state).enrollment = taken;
+    }
+    choice::leave(entry, prior.map(Arc::as_ref), &mut state);
     let tag = match &entry.kind {
         EntryKind::Managed(_) => {
-            state.watch = None;
-            discover(plan, input, name, entry, &mut state, &mut reasons);
-            Some(managed_tag(prior).to_owned())
+            if state.watch.is_some() {
+                Arc::make_mut(&mut state).watch = None;
+            }
+            discover(plan, entry, known, &mut state, &mut reasons);
+            Some(managed_tag(prior.map(Arc::as_ref)))
         }
         EntryKind::External(policy) => {
-            state.watch = Some(policy.clone());
-            state.discovery = Discovery::External;
-            state.base_images.clear();
+            if state.watch.as_ref() != Some(policy) || state.discovery != Discovery::External || !state.base_images.is_empty() {
+                let state = Arc::make_mut(&mut state);
+                state.watch = Some(policy.clone());
+                state.discovery = Discovery::External;
+                state.base_images.clear();
+            }
             choice::record(plan, input, entry, &mut state, &mut reasons);
-            policy.tag().map(str::to_owned)
+            policy.tag()
         }
     };
     if let Some(tag) = tag {
-        let image = entry.tagged(&tag);
-        inherit(input, &image, &mut state, &mut reasons);
-        look(&mut state.ledger, input, &image, Some(state.enrolled_at), &mut reasons);
+        inherit(input, found, entry, tag, &mut state, &mut reasons);
+        if let Some(Observation::Known(digest)) =
+            found.digest(input, &entry.registry, &entry.repository, tag).filter(|seen| !is_old(seen, &state.ledger))
+        {
+            let since = state.enrolled_at;
+            look(&mut Arc::make_mut(&mut state).ledger, input, &entry.tagged(tag), digest, since, &mut reasons);
+        }
     }
     if prior.is_none() {
         reasons.insert(0, Reason::enrolled(format!("enrolled at {}:{}", entry.defined_in, entry.line)));
     }
-    let changed = prior.is_none_or(|prior| *prior != state);
-    if changed {
-        state.last_discovery = Some(at);
+    match prior {
+        Some(prior) if Arc::ptr_eq(prior, &state) => {}
+        Some(prior) if *prior == state => state = Arc::clone(prior),
+        _ => Arc::make_mut(&mut state).last_discovery = Some(at),
     }
     plan.note(subject, &reasons);
-    plan.images.insert(name.clone(), state);
+    Some((name.clone(), state))
 }
 
 /// Takes in what the image's Dockerfile says. Unknown leaves everything as recorded.
-fn discover(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entry, state: &mut ImageState, reasons: &mut Vec<Reason>) {
+fn discover(plan: &mut Plan, entry: &Entry, known: &Known<'_>, state: &mut Arc<ImageState>, reasons: &mut Vec<Reason>) {
+    let name = &entry.name;
     let dockerfile = entry.build().map_or("", |build| build.source.dockerfile.as_str());
-    match input.observed.dockerfiles.get(name) {
+    match known.dockerfile {
         Some(Observation::Known(DockerfileFact::Bases(_))) => {
-            let found = input.bases.of.get(name).cloned().unwrap_or_default();
-            if state.base_images != found || state.discovery != Discovery::Success {
-                reasons.push(Reason::discovered(if found.is_empty() {
-                    format!("{dockerfile} builds from scratch")
-                } else {
-                    format!("{dockerfile} builds on {}", found.join(", "))
-                }));
+            let found = known.bases;
+            if state.base_images == found && state.discovery == Discovery::Success {
+                return;
             }
-            state.base_images = found;
+            reasons.push(Reason::discovered(if found.is_empty() {
+                format!("{dockerfile} builds from scratch")
+            } else {
+                format!("{dockerfile} builds on {}", found.join(", "))
+            }));
+            let state = Arc::make_mut(state);
+            state.base_images = found.to_vec();
             state.discovery = Discovery::Success;
         }
         Some(Observation::Known(DockerfileFact::Refused { line, message })) => {
             if state.discovery != Discovery::Failed {
                 reasons.push(Reason::discovery_failed(format!("{dockerfile}: {message}")));
+                Arc::make_mut(state).discovery = Discovery::Failed;
             }
-            state.discovery = Discovery::Failed;
             let (place, hint) = match line {
                 0 => (
                     Place { file: entry.defined_in.clone(), line: entry.line, column: 1 },
@@ -244,22 +300,25 @@ fn discover(plan: &mut Plan, input: &Input<'_>, name: &ImageName, entry: &Entry,
 }
 
 /// A base image that is promoted keeps what was learned of its tag.
-fn inherit(input: &Input<'_>, image: &ImageReference, state: &mut ImageState, reasons: &mut Vec<Reason>) {
+fn inherit<'a>(input: &Input<'a>, found: &Found<'a>, entry: &Entry, tag: &str, state: &mut Arc<ImageState>, reasons: &mut Vec<Reason>) {
     if state.ledger != Ledger::default() || state.watch.is_some() {
         return;
     }
-    let base = input.recorded.bases.values().find(|base| identity(&base.image) == *image);
-    if let Some(base) = base.filter(|base| base.ledger != Ledger::default()) {
-        state.ledger = base.ledger.clone();
-        reasons.push(Reason::promoted(format!("{} was a base image of others", image.familiar())));
+    if let Some(base) = found.base(input, entry, tag).filter(|base| base.ledger != Ledger::default()) {
+        Arc::make_mut(state).ledger = base.ledger.clone();
+        reasons.push(Reason::promoted(format!("{} was a base image of others", entry.tagged(tag).familiar())));
     }
 }
 
+/// Whether a look gave what is recorded.
+fn is_old(seen: &Observation<Digest>, ledger: &Ledger) -> bool {
+    matches!(seen, Observation::Known(digest) if ledger.shows(digest))
+}
+
 /// Looks at the observed digest of a tag.
-fn look(ledger: &mut Ledger, input: &Input<'_>, image: &ImageReference, since: Option<Timestamp>, reasons: &mut Vec<Reason>) {
-    let Some(Observation::Known(digest)) = input.observed.digests.get(image) else { return };
+fn look(ledger: &mut Ledger, input: &Input<'_>, image: &ImageReference, digest: &Digest, since: Timestamp, reasons: &mut Vec<Reason>) {
     let before = ledger.current.as_ref().map(Digest::short).unwrap_or_default().to_owned();
-    let seen = ledger.see(digest, input.observed.at, since);
+    let seen = ledger.see(digest, input.observed.at, Some(since));
     reasons.extend(told(&seen, &image.familiar(), &before, digest.short()));
 }
 
@@ -278,10 +337,10 @@ pub(super) fn told(seen: &Seen, name: &str, before: &str, now: &str) -> Option<R
     })
 }
 
-fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
+fn plan_bases<'a>(plan: &mut Plan, input: &Input<'a>, found: &Found<'a>) {
     let at = input.observed.at;
     let is_known = |name: &ImageName| input.recorded.bases.contains_key(name);
-    let dependents = if input.bases.wanted.keys().all(is_known) { BTreeMap::new() } else { dependents(input.bases, input.desired) };
+    let dependents = if input.bases.wanted.keys().all(is_known) { BTreeMap::new() } else { first_dependents(input) };
     for (name, image) in &input.bases.wanted {
         let subject = Subject::base(name);
         if input.recorded.unreadable.contains(&subject) {
@@ -291,7 +350,7 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
         let mut reasons = Vec::new();
         let mut state = prior.cloned().unwrap_or_else(|| BaseState::found(name.clone(), image.clone(), at));
         if prior.is_none() {
-            found(input, image, &dependents, &mut state, &mut reasons);
+            discovered(input, found, image, &dependents, &mut state, &mut reasons);
         } else if state.was_twice_escaped {
             reasons.push(Reason::repaired("its recorded allowTags was escaped twice and matched nothing"));
         }
@@ -299,7 +358,9 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
             state.watch = image.tag.as_deref().map(crate::model::TagPolicy::of_tag);
             reasons.push(Reason::demoted(format!("{} is watched upstream again", image.familiar())));
         }
-        look(&mut state.ledger, input, image, Some(state.first_discovered), &mut reasons);
+        if let Some(Observation::Known(digest)) = input.observed.digests.get(image) {
+            look(&mut state.ledger, input, image, digest, state.first_discovered, &mut reasons);
+        }
         if prior.is_none_or(|prior| *prior != state) {
             state.last_checked = Some(at);
         }
@@ -309,38 +370,32 @@ fn plan_bases(plan: &mut Plan, input: &Input<'_>) {
     prune_bases(plan, input);
 }
 
-fn found(
-    input: &Input<'_>,
+fn discovered<'a>(
+    input: &Input<'a>,
+    found: &Found<'a>,
     image: &ImageReference,
-    dependents: &BTreeMap<ImageName, Vec<(String, Delay)>>,
+    dependents: &BTreeMap<&ImageName, &ImageName>,
     state: &mut BaseState,
     reasons: &mut Vec<Reason>,
 ) {
-    let by =
-        dependents.get(&state.name).and_then(|images| images.first()).map_or_else(String::new, |(image, _)| format!(", first by {image}"));
+    let by = dependents.get(&state.name).map_or_else(String::new, |first| format!(", first by {first}"));
     reasons.push(Reason::base_found(format!("{} is built on{by}", image.familiar())));
     // It was built here until now: what was learned of its tag stays.
-    let before = input.recorded.images.values().find(|prior| {
-        let field = |key: &str| {
-            prior.enrollment.entries().iter().any(|(name, value)| {
-                name == key && *value == Value::Text(if key == "registry" { image.registry.clone() } else { image.repository.clone() })
-            })
-        };
-        prior.watch.is_none() && field("registry") && field("repository") && image.tag.as_deref() == Some(managed_tag(Some(prior)))
-    });
-    if let Some(before) = before {
+    if let Some(before) = found.built(input, image) {
         state.ledger = before.ledger.clone();
         reasons.push(Reason::demoted(format!("{} is no longer built here", before.name)));
     }
 }
 
-/// Who builds on each base, with their delays: only images that rebuild by themselves.
-pub(super) fn dependents(bases: &Bases, desired: &Desired) -> BTreeMap<ImageName, Vec<(String, Delay)>> {
-    let mut out: BTreeMap<ImageName, Vec<(String, Delay)>> = BTreeMap::new();
-    for (image, bases) in &bases.of {
-        let Some(build) = desired.entries.get(image).and_then(Entry::build) else { continue };
-        for base in bases.iter().filter_map(|base| ImageName::parse(base).ok()).filter(|_| build.auto_rebuild) {
-            out.entry(base).or_default().push((image.to_string(), build.rebuild_delay));
+/// The first image that builds on each base, of those that rebuild by themselves.
+fn first_dependents<'a>(input: &Input<'a>) -> BTreeMap<&'a ImageName, &'a ImageName> {
+    let mut out = BTreeMap::new();
+    let mut entries = Abreast::of(&input.desired.entries);
+    for (image, bases) in &input.bases.of {
+        if entries.at(image).and_then(Entry::build).is_some_and(|build| build.auto_rebuild) {
+            for (base, _) in bases.iter().filter_map(|base| input.bases.wanted.get_key_value(base.as_str())) {
+                out.entry(base).or_insert(image);
+            }
         }
     }
     out
@@ -369,8 +424,8 @@ fn prune_bases(plan: &mut Plan, input: &Input<'_>) {
 impl Plan {
     /// Several reasons for one file are told as one, the first giving the code.
     fn note(&mut self, subject: Subject, reasons: &[Reason]) {
-        let text = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
         if let Some(first) = reasons.first() {
+            let text = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
             self.reasons.insert(subject, Reason { code: first.code, text });
         }
     }
@@ -388,6 +443,9 @@ impl Plan {
 
     /// Adds reasons to those that are there.
     pub(super) fn add_reasons(&mut self, subject: Subject, reasons: &[Reason]) {
+        if reasons.is_empty() {
+            return;
+        }
         let before = self.reasons.remove(&subject);
         let all: Vec<Reason> = before.into_iter().chain(reasons.iter().cloned()).collect();
         self.note(subject, &all);

@@ -1,6 +1,7 @@
 //! What earlier passes wrote down.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::format::{head, state_file};
 use crate::model::{BaseState, Diagnostic, ImageName, ImageReference, ImageState, Kind, Place, Severity, Subject};
@@ -8,8 +9,8 @@ use crate::model::{BaseState, Diagnostic, ImageName, ImageReference, ImageState,
 /// Recorded state of one record commit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recorded {
-    /// Enrolled images.
-    pub images: BTreeMap<ImageName, ImageState>,
+    /// Enrolled images. A plan shares the states that it leaves as they are.
+    pub images: BTreeMap<ImageName, Arc<ImageState>>,
     /// Base images.
     pub bases: BTreeMap<ImageName, BaseState>,
     /// State files that can't be read: they are left as they are, and so is all that hangs on them.
@@ -29,7 +30,7 @@ impl Recorded {
         }
         let read = match subject.kind {
             Kind::Image => state_file::read_image(&subject.name, bytes).map(|state| {
-                self.images.insert(subject.name.clone(), state);
+                self.images.insert(subject.name.clone(), Arc::new(state));
             }),
             Kind::BaseImage => state_file::read_base(&subject.name, bytes).map(|state| {
                 self.bases.insert(subject.name.clone(), state);

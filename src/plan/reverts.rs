@@ -5,6 +5,7 @@
 //! another; a rebuild that was taken back is held until its base, or its entry, is another.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -26,6 +27,7 @@ pub fn hold(own: &Recorded, recorded: &mut Recorded, at: Timestamp) -> BTreeMap<
     }
     for (name, state) in &mut recorded.images {
         let Some(before) = own.images.get(name) else { continue };
+        let state = Arc::make_mut(state);
         if let Some(digest) = digest(&before.ledger, &mut state.ledger, at) {
             out.insert(Subject::image(name), reason(&digest));
         }

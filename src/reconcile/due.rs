@@ -75,6 +75,8 @@ pub fn after(key: &str, now: Duration, every: Duration, fault: Option<&Fault>) -
 #[derive(Debug)]
 pub struct Looks<K, V> {
     seen: BTreeMap<K, Look<V>>,
+    /// Nothing is due before this: a pass that finds nothing due need not ask each thing for its moment.
+    soonest: Duration,
 }
 
 /// One look.
@@ -90,7 +92,7 @@ pub struct Look<V> {
 
 impl<K, V> Default for Looks<K, V> {
     fn default() -> Self {
-        Self { seen: BTreeMap::new() }
+        Self { seen: BTreeMap::new(), soonest: Duration::MAX }
     }
 }
 
@@ -102,16 +104,18 @@ impl<K: Ord + Clone, V> Looks<K, V> {
 
     /// Takes in a look.
     pub fn insert(&mut self, key: K, look: Look<V>) {
+        self.soonest = self.soonest.min(look.due);
         self.seen.insert(key, look);
     }
 
     /// Takes out what is due at `now`, to be looked at again.
     pub fn take_due(&mut self, now: Duration) -> BTreeMap<K, Look<V>> {
-        // Most passes find nothing due, and then nothing is moved.
-        if self.seen.values().all(|look| look.due > now) {
+        if self.soonest > now {
             return BTreeMap::new();
         }
-        let (due, rest) = std::mem::take(&mut self.seen).into_iter().partition(|(_, look)| look.due <= now);
+        let (due, rest): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.seen).into_iter().partition(|(_, look)| look.due <= now);
+        self.soonest = rest.values().map(|look| look.due).min().unwrap_or(Duration::MAX);
         self.seen = rest;
         due
     }
@@ -125,6 +129,7 @@ impl<K: Ord + Clone, V> Looks<K, V> {
     pub fn sooner(&mut self, key: &K, moment: Duration) {
         if let Some(look) = self.seen.get_mut(key) {
             look.due = look.due.min(moment);
+            self.soonest = self.soonest.min(moment);
         }
     }
 }

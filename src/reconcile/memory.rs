@@ -2,6 +2,7 @@
 //! nothing moved. Losing it costs one full pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -175,7 +176,7 @@ impl Memory {
 
     /// What is on record now knows of every result so far, and of no other claims than those of `plan`.
     pub(super) fn recorded(&mut self, plan: &Plan) {
-        let of = |state: &ImageState| state.rebuild.as_ref().and_then(|rebuild| Some((rebuild.key.clone(), rebuild.claimed_at?)));
+        let of = |state: &Arc<ImageState>| state.rebuild.as_ref().and_then(|rebuild| Some((rebuild.key.clone(), rebuild.claimed_at?)));
         let leases: BTreeSet<_> = plan.images.values().filter_map(of).collect();
         self.claims.retain(|lease| leases.contains(lease));
         self.claims.news = false;

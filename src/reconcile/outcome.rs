@@ -1,6 +1,7 @@
 //! How a pass ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -93,8 +94,9 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// What was done outside of git, or tried.
     pub effects: Vec<Effect>,
-    /// What is decided about the rebuild of each managed image.
-    pub decisions: BTreeMap<ImageName, Decision>,
+    /// What is decided about the rebuild of each managed image. Shared: a pass that rests gives the outcome of the one it
+    /// rests on, and must not copy a decision for each image there is.
+    pub decisions: Arc<BTreeMap<ImageName, Decision>>,
     /// What stays as it is although it was wanted otherwise.
     pub held: Vec<Held>,
     /// What could not be learned.
@@ -119,7 +121,7 @@ impl Outcome {
             commit: None,
             changes: Vec::new(),
             effects: Vec::new(),
-            decisions: BTreeMap::new(),
+            decisions: Arc::default(),
             held: Vec::new(),
             unknown: Vec::new(),
             diagnostics,

@@ -1,6 +1,7 @@
 //! One pass, from snapshot to outcome. The only file that knows the order of things.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -199,11 +200,11 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             return Ok(outcome);
         }
         // What was seen in this pass stays seen when it plans again.
-        let (draft, _) = draft(world, options, &snapshot, now, memory).await?;
+        let (mut draft, _) = draft(world, options, &snapshot, now, memory).await?;
         memory.keep(&draft.desired, &draft.plan, now.wall, now.monotonic);
         memory.leave(snapshot.record.clone());
-        let mut outcome = outcome(world, &snapshot, &draft);
-        if draft.difference.changes.is_empty() {
+        let mut outcome = outcome(world, &snapshot, &mut draft);
+        if outcome.changes.is_empty() {
             if options.dry_run {
                 return Ok(outcome);
             }
@@ -215,7 +216,7 @@ async fn attempt(world: &World<'_>, options: &Options, memory: &mut Memory) -> R
             outcome.status = Status::Planned;
             return Ok(outcome);
         }
-        let proposal = proposal(world, options, &snapshot, &draft, now.wall);
+        let proposal = proposal(world, options, &snapshot, &draft, &outcome.changes, now.wall);
         world.progress.begin("publishing", None);
         match world.repository.publish(&proposal).await.inspect_err(|_| memory.leave(None))? {
             Publication::Published(commit) => {
@@ -399,15 +400,16 @@ fn untouched(plan: &Plan, rendered: &render::Rendered) -> BTreeSet<String> {
     out
 }
 
-fn outcome(world: &World<'_>, snapshot: &Snapshot, draft: &Draft) -> Outcome {
+/// What a pass tells of its draft. Changes and decisions are taken out of it: there may be many, and large ones.
+fn outcome(world: &World<'_>, snapshot: &Snapshot, draft: &mut Draft) -> Outcome {
     let mut outcome = Outcome {
         id: draft.plan.id.clone(),
         snapshot: Some(snapshot.clone()),
         status: Status::Converged,
         commit: None,
-        changes: draft.difference.changes.clone(),
+        changes: std::mem::take(&mut draft.difference.changes),
         effects: Vec::new(),
-        decisions: draft.plan.decisions.clone(),
+        decisions: Arc::new(std::mem::take(&mut draft.plan.decisions)),
         held: draft.plan.held.iter().chain(&draft.difference.held).cloned().collect(),
         unknown: draft.plan.unknown.iter().filter(|unknown| unknown.is_failure()).cloned().collect(),
         diagnostics: draft.diagnostics.clone(),
@@ -427,18 +429,18 @@ fn held(mut outcome: Outcome, what: &str, why: String) -> Outcome {
     outcome
 }
 
-fn proposal(world: &World<'_>, options: &Options, snapshot: &Snapshot, draft: &Draft, at: Timestamp) -> Proposal {
+fn proposal(world: &World<'_>, options: &Options, snapshot: &Snapshot, draft: &Draft, changes: &[Change], at: Timestamp) -> Proposal {
     let source = world.repository.facts(&snapshot.config).ok();
     let settings = &draft.desired.settings;
     let content = |change: &Change| (change.action != super::Action::Delete).then(|| change.after.clone());
     Proposal {
         parent: snapshot.record.clone(),
         config: snapshot.config.clone(),
-        files: draft.difference.changes.iter().map(|change| (change.path.clone(), content(change))).collect(),
+        files: changes.iter().map(|change| (change.path.clone(), content(change))).collect(),
         author: settings.author.clone(),
         email: settings.email.clone(),
         when: at,
-        message: message(settings, snapshot, &draft.plan.id, &draft.difference.changes, source.as_ref(), options.repo_url.as_deref()),
+        message: message(settings, snapshot, &draft.plan.id, changes, source.as_ref(), options.repo_url.as_deref()),
     }
 }
 

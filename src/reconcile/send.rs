@@ -76,7 +76,7 @@ pub(super) async fn send(
     }
     // All at once: how many there are is bounded by how many may be on their way.
     let built = builds.into_iter().map(|(send, entry, shop, bases)| async move {
-        let tag = planner::managed_tag(plan.images.get(&send.image));
+        let tag = planner::managed_tag(plan.images.get(&send.image).map(std::sync::Arc::as_ref));
         let result = builds::build(shop, config, entry, tag, &bases).await;
         (send, entry.tagged(tag), bases, result)
     });

@@ -159,6 +159,6 @@ fn of_base<'a>(view: View<'a>, state: &'a BaseState) -> Base<'a> {
         repo_url: state.image.repo_url(),
         tag: state.image.tag.as_deref(),
         digest: state.ledger.current.as_ref().map(crate::model::Digest::as_str),
-        used_by: view.images.values().filter(uses).map(|image| image.name.as_str()).collect(),
+        used_by: view.images.values().map(AsRef::as_ref).filter(uses).map(|image| image.name.as_str()).collect(),
     }
 }

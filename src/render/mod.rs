@@ -18,6 +18,7 @@ pub mod templates;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::base::Fault;
 use crate::format::head;
@@ -35,7 +36,7 @@ pub struct View<'a> {
     /// Entries by name.
     pub entries: &'a BTreeMap<ImageName, Entry>,
     /// States of enrolled images.
-    pub images: &'a BTreeMap<ImageName, ImageState>,
+    pub images: &'a BTreeMap<ImageName, Arc<ImageState>>,
     /// States of base images.
     pub bases: &'a BTreeMap<ImageName, BaseState>,
     /// Subjects that are left alone: not asked for, or not readable. Their files exist and are not rendered.

@@ -1,6 +1,7 @@
 //! Which files are rendered, which change, which go and which stay.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plimsoll::model::settings::{ArgocdSettings, ConfigRepository, KargoMode};
 use plimsoll::model::{Owner, Provider, Subject};
@@ -109,9 +110,9 @@ fn a_rebuild_stage_may_be_promoted_to_only_while_a_rebuild_is_due() {
     assert!(stage(&world)["metadata"]["labels"].is_null(), "a hold stands");
 
     // A base that the image is pinned to, or of which no digest is known, rebuilds nothing.
-    world.images.get_mut(&name("app-0000")).unwrap().pinned = vec![node.to_string()];
+    Arc::make_mut(world.images.get_mut(&name("app-0000")).unwrap()).pinned = vec![node.to_string()];
     assert_eq!(documents(&world.render().documents[path].body).len(), 2);
-    let image = world.images.get_mut(&name("app-0000")).unwrap();
+    let image = Arc::make_mut(world.images.get_mut(&name("app-0000")).unwrap());
     (image.pinned, image.built_from) = (Vec::new(), BTreeMap::new());
     world.bases.get_mut(&node).unwrap().ledger.current = None;
     assert_eq!(documents(&world.render().documents[path].body).len(), 2);

@@ -1,6 +1,7 @@
 //! Generated config repositories as rendering sees them: settings, entries and recorded states.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use plimsoll::model::ledger::Ledger;
 use plimsoll::model::policy::{Strategy as Selection, TagPolicy, exactly};
@@ -20,7 +21,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 pub struct World {
     pub settings: RepoSettings,
     pub entries: BTreeMap<ImageName, Entry>,
-    pub images: BTreeMap<ImageName, ImageState>,
+    pub images: BTreeMap<ImageName, Arc<ImageState>>,
     pub bases: BTreeMap<ImageName, BaseState>,
     pub kept: BTreeSet<Subject>,
     pub templates: BTreeMap<String, String>,
@@ -124,7 +125,7 @@ pub fn enrol(world: &mut World, own: &ImageName, drawn: &Drawn, bases: &[ImageNa
         links: Vec::new(),
     };
     world.entries.insert(own.clone(), entry);
-    world.images.insert(own.clone(), state);
+    world.images.insert(own.clone(), state.into());
 }
 
 fn policy(drawn: &Drawn) -> TagPolicy {

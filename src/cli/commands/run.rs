@@ -147,16 +147,17 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
     });
     tracing::info!(repo = %world::shown_url(&context.operator).unwrap_or_default(), interval = ?rhythm.interval, "the loop begins");
     let format = context.operator.output;
-    let mut last: Option<Outcome> = None;
+    let mut last = None;
     let world = owned.world();
     let running = daemon::run(&world, options, rhythm, &look, stopped, |outcome| {
         if format == Format::Text {
             // The same trouble is told once, not at every pass.
-            let told = last.as_ref().is_some_and(|last| {
-                (&last.diagnostics, &last.unknown, &last.held) == (&outcome.diagnostics, &outcome.unknown, &outcome.held)
+            let told = last.as_ref().is_some_and(|(diagnostics, unknown, held)| {
+                (diagnostics, unknown, held) == (&outcome.diagnostics, &outcome.unknown, &outcome.held)
             });
             if !told {
                 text::trouble(outcome, context.err);
+                last = Some((outcome.diagnostics.clone(), outcome.unknown.clone(), outcome.held.clone()));
             }
             if outcome.status != Status::Converged {
                 output::print(&text::ran(outcome, context.out));
@@ -168,7 +169,6 @@ async fn looping(context: &Context, options: Options, rhythm: &Rhythm) -> Result
             let line = serde_json::to_string(&document::outcome(outcome)).unwrap_or_default();
             output::print(&format!("{line}\n"));
         }
-        last = Some(outcome.clone());
     });
     tokio::select! {
         () = running => {}

@@ -142,9 +142,9 @@ mod tests {
         ] {
             let state =
                 |with: Option<(RebuildStatus, i64)>| ImageState { rebuild: with.map(|(status, at)| rebuild(status, at)), ..image() };
-            let recorded = Recorded { images: BTreeMap::from([(name("portal"), state(recorded))]), ..Recorded::default() };
+            let recorded = Recorded { images: BTreeMap::from([(name("portal"), state(recorded).into())]), ..Recorded::default() };
             let plan = Plan {
-                images: BTreeMap::from([(name("portal"), state(planned))]),
+                images: BTreeMap::from([(name("portal"), state(planned).into())]),
                 decisions: BTreeMap::from([(name("portal"), decision)]),
                 ..Plan::default()
             };

@@ -167,7 +167,7 @@ mod tests {
             None => Observation::Unknown(Fault::new(Class::Offline, "not asked")),
         };
         let desired = Desired { entries: BTreeMap::from([(name.clone(), entry)]), ..Desired::default() };
-        let recorded = Recorded { images: BTreeMap::from([(name.clone(), state)]), ..Recorded::default() };
+        let recorded = Recorded { images: BTreeMap::from([(name.clone(), std::sync::Arc::new(state))]), ..Recorded::default() };
         let input = Input {
             desired: &desired,
             recorded: &recorded,

@@ -1,6 +1,7 @@
 //! What a rebuild must pass before it begins, in this order: people, dates, facts, parents.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -13,15 +14,16 @@ use super::{Busy, One, Outcome, Send, key, select};
 use crate::base::Class;
 use crate::model::rebuild::{HeldWhy, Rebuild, RebuildStatus};
 use crate::model::state::Discovery;
-use crate::model::{Digest, ImageGraph, ImageName, ImageState, Trigger};
+use crate::model::{Digest, ImageName, ImageState, Trigger};
 use crate::plan::observed::DockerfileFact;
-use crate::plan::recorded::identity;
-use crate::plan::{Observation, Plan, Reason, planner};
+use crate::plan::{Observation, Reason, planner};
 
 /// A rebuild that is due.
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) name: ImageName,
+    /// Where its state is.
+    pub(super) place: usize,
     pub(super) at: Timestamp,
     pub(super) urgent: bool,
     /// How many images that it builds on, one on another, are rebuilt before it.
@@ -39,7 +41,7 @@ impl Candidate {
     }
 
     /// Records that it begins: a claim, or that others may begin it.
-    pub(super) fn begin(self, input: &Input<'_>, state: &mut ImageState) -> (Decision, Option<Reason>, Option<Send>) {
+    pub(super) fn begin(self, input: &Input<'_>, state: &mut Arc<ImageState>) -> (Decision, Option<Reason>, Option<Send>) {
         let at = input.observed.at;
         let mut rebuild = self.rebuild;
         let bases = record::bases(&rebuild);
@@ -48,7 +50,7 @@ impl Candidate {
             if let Some(before) = state.rebuild.as_ref().filter(|before| before.key == rebuild.key) {
                 return (Decision::new(code, format!("since {}, for {bases}", written(before.since))), None, None);
             }
-            state.rebuild = Some(rebuild);
+            Arc::make_mut(state).rebuild = Some(rebuild);
             return (Decision::new(code, format!("for {bases}")), Some(Reason::rebuild_eligible(format!("for {bases}"))), None);
         }
         record::claim(&mut rebuild, input.holder, at);
@@ -56,28 +58,13 @@ impl Candidate {
         let evidence = format!("by {}, attempt {}, for {bases}", input.holder, rebuild.attempt);
         let decision = Decision::new(Code::Claimed, evidence).until(rebuild.expires_at);
         let reason = Reason::rebuild_claimed(format!("attempt {}, for {bases}", rebuild.attempt));
-        state.rebuild = Some(rebuild);
+        Arc::make_mut(state).rebuild = Some(rebuild);
         (decision, Some(reason), Some(send))
     }
 }
 
 fn written(at: Timestamp) -> String {
     crate::format::state_file::written(at)
-}
-
-/// Notes which bases the Dockerfile pins by digest. An unread Dockerfile changes nothing.
-pub(super) fn pins(plan: &Plan, input: &Input<'_>, state: &mut ImageState) {
-    let Some(Observation::Known(DockerfileFact::Bases(images))) = input.observed.dockerfiles.get(&state.name) else { return };
-    let pinned = |name: &&String| {
-        let Some(base) = Base::of(plan, input, name) else { return false };
-        let mut uses = images.iter().filter(|image| identity(image) == base.image).peekable();
-        uses.peek().is_some() && uses.all(|image| image.digest.is_some())
-    };
-    state.pinned = if images.iter().any(|image| image.digest.is_some()) {
-        state.base_images.iter().filter(pinned).cloned().collect()
-    } else {
-        Vec::new()
-    };
 }
 
 impl One<'_, '_> {
@@ -87,38 +74,44 @@ impl One<'_, '_> {
 
     /// An image that builds on itself: nothing begins, and what is on its way goes on.
     pub(super) fn in_cycle(&mut self) -> Outcome {
-        due::settle(self.plan, self.input, &mut self.state);
+        due::settle(self.states, &mut self.state);
         match self.go_on(&Look::None) {
             Some(outcome) => outcome,
             None => Outcome::Decided(Decision::new(Code::Cycle, format!("it builds on {}", self.state.base_images.join(", "))), None),
         }
     }
 
-    pub(super) fn decide(&mut self, graph: &ImageGraph, busy: &BTreeMap<ImageName, Busy>) -> Outcome {
-        let before = self.input.recorded.images.get(&self.state.name);
-        pins(self.plan, self.input, &mut self.state);
-        due::settle(self.plan, self.input, &mut self.state);
+    pub(super) fn decide(&mut self, busy: &BTreeMap<ImageName, Busy>) -> Outcome {
+        let before = self.prior;
+        due::pins(self.states, &mut self.state, self.fact);
+        due::settle(self.states, &mut self.state);
         let is_new = |base: &&String| before.is_none_or(|before| !before.built_from.contains_key(*base));
         let baseline: Vec<&str> = self.state.built_from.keys().filter(is_new).map(String::as_str).collect();
         let is_baseline = !baseline.is_empty();
         if is_baseline && before.is_some() {
             self.reasons.push(Reason::baseline(format!("counts as built from {}", baseline.join(", "))));
         }
+        // An image that follows its bases, and has no rebuild, has nothing that these steps could change.
+        let is_open = !self.state.unbuilt.is_empty() || self.state.rebuild.is_some();
         let platforms = self.compare_platforms();
-        let look = look::take(self.plan, self.input, self.answers, &mut self.state);
-        due::settle(self.plan, self.input, &mut self.state);
+        let look = look::take(self.states, self.answers, &mut self.state);
+        if is_open {
+            due::settle(self.states, &mut self.state);
+        }
         if let Some(outcome) = self.go_on(&look) {
             return outcome;
         }
-        due::settle(self.plan, self.input, &mut self.state);
-        let due = due::due(self.plan, self.input, &self.state, self.build.rebuild_delay);
+        if is_open {
+            due::settle(self.states, &mut self.state);
+        }
+        let due = due::due(self.states, &self.state, self.build.rebuild_delay);
         self.tell_of_moves(before, due.as_ref());
         match self.stopped(due.as_ref(), &look, platforms, is_baseline) {
             Some(decision) => {
                 self.withdraw(&decision);
                 Outcome::Decided(decision, None)
             }
-            None => Outcome::Due(Box::new(self.candidate(due.as_ref(), graph, busy))),
+            None => Outcome::Due(Box::new(self.candidate(due.as_ref(), busy))),
         }
     }
 
@@ -150,7 +143,7 @@ impl One<'_, '_> {
                     || self.input.lacks_engine(self.build),
                 offline: self.input.offline,
             };
-            let step = record::advance(&mut self.state, &facts);
+            let step = record::advance(Arc::make_mut(&mut self.state), &facts);
             let claimed_at = self.state.rebuild.as_ref().and_then(|rebuild| rebuild.claimed_at).unwrap_or(at);
             let send = step.may_send.then(|| Send { image: self.state.name.clone(), key: rebuild.key, claimed_at });
             self.reasons.extend(step.reason);
@@ -158,7 +151,7 @@ impl One<'_, '_> {
         }
         if *look == Look::Proven {
             // What it was for is there, whoever did it.
-            self.state.rebuild = None;
+            Arc::make_mut(&mut self.state).rebuild = None;
             return None;
         }
         if rebuild.status == RebuildStatus::Eligible || urgent {
@@ -166,7 +159,7 @@ impl One<'_, '_> {
         }
         if self.inputs_changed(&rebuild) {
             self.reasons.push(Reason::rebuild_dropped("its base, or its entry, is another now"));
-            self.state.rebuild = None;
+            Arc::make_mut(&mut self.state).rebuild = None;
             return None;
         }
         match rebuild.status {
@@ -186,7 +179,7 @@ impl One<'_, '_> {
         }
         let wanted = self.wanted();
         let current = |(base, digest): (&String, &Digest)| {
-            Base::of(self.plan, self.input, base).is_some_and(|base| base.ledger.current.as_ref() == Some(digest))
+            Base::of(self.states, base).is_some_and(|base| base.ledger.current.as_ref() == Some(digest))
         };
         // People may have asked for it although no base had moved.
         let same = if wanted.is_empty() { rebuild.to.iter().all(current) } else { wanted == rebuild.to };
@@ -195,7 +188,7 @@ impl One<'_, '_> {
 
     /// The digests that a rebuild is for: those of the bases that moved.
     fn wanted(&self) -> BTreeMap<String, Digest> {
-        let current = |name: &String| Some((name.clone(), Base::of(self.plan, self.input, name)?.ledger.current.clone()?));
+        let current = |name: &String| Some((name.clone(), Base::of(self.states, name)?.ledger.current.clone()?));
         self.state.unbuilt.keys().filter_map(current).collect()
     }
 
@@ -212,7 +205,7 @@ impl One<'_, '_> {
         }
         let wait = jiff::SignedDuration::try_from(self.build.rebuild_delay.duration()).unwrap_or(jiff::SignedDuration::MAX);
         let parents = self.state.base_images.iter().filter(|name| !self.state.pinned.contains(name));
-        let parents = parents.filter_map(|name| busy.get(&ImageName::parse(name).ok()?));
+        let parents = parents.filter_map(|name| busy.get(name.as_str()));
         let soon = parents.filter(|parent| parent.content_since.checked_add(wait).is_ok_and(|date| date <= self.at()));
         soon.max().map(|parent| Busy { wave: parent.wave + 1, ..*parent })
     }
@@ -275,7 +268,7 @@ impl One<'_, '_> {
 
     /// Whether it is not known whether the image contains the new bases already.
     fn is_open(&self) -> bool {
-        let targets = look::targets(self.plan, self.input, &self.state);
+        let targets = look::targets(self.states, &self.state);
         !targets.is_empty() && look::examined(&self.state, &targets).is_none()
     }
 
@@ -291,7 +284,7 @@ impl One<'_, '_> {
                 _ => Decision::new(Code::NeverBuilt, format!("{} is not there", own.familiar())),
             };
         }
-        let taken_back = |name: &String| Some((name.clone(), Base::of(self.plan, self.input, name)?.ledger.reverted.clone()?));
+        let taken_back = |name: &String| Some((name.clone(), Base::of(self.states, name)?.ledger.reverted.clone()?));
         if let Some((base, tenure)) = self.state.base_images.iter().find_map(taken_back) {
             return Decision::new(Code::Reverted, format!("{base}@{} was taken back", tenure.digest.short()));
         }
@@ -308,7 +301,7 @@ impl One<'_, '_> {
 
     /// Something that the decision needs and that did not answer. Recorded facts stand; nothing begins on them.
     fn unknown(&self) -> Option<Decision> {
-        match self.input.observed.dockerfiles.get(&self.state.name) {
+        match self.fact {
             Some(Observation::Unknown(fault)) => return Some(Decision::new(Code::Unknown, fault.text.clone())),
             Some(Observation::Known(DockerfileFact::Refused { message, .. })) => {
                 return Some(Decision::new(Code::DockerfileRefused, message.clone()));
@@ -320,7 +313,7 @@ impl One<'_, '_> {
         }
         let own = self.entry.tagged(planner::managed_tag(Some(&self.state)));
         let bases = self.state.base_images.iter().filter(|name| !self.state.pinned.contains(name));
-        let mut asked = bases.filter_map(|name| Base::of(self.plan, self.input, name)).map(|base| base.image).chain([own.clone()]);
+        let mut asked = bases.filter_map(|name| Base::of(self.states, name)).map(|base| base.image()).chain([own.clone()]);
         asked.find_map(|image| match self.input.observed.digests.get(&image) {
             Some(Observation::Unknown(fault)) if !(image == own && fault.class == Class::Missing && self.is_first_build()) => {
                 Some(Decision::new(Code::Unknown, fault.text.clone()))
@@ -330,7 +323,7 @@ impl One<'_, '_> {
     }
 
     fn settling(&self) -> Option<Decision> {
-        let ledgers = self.state.unbuilt.keys().filter_map(|name| Some((name, Base::of(self.plan, self.input, name)?.ledger)));
+        let ledgers = self.state.unbuilt.keys().filter_map(|name| Some((name, Base::of(self.states, name)?.ledger)));
         let mut returning = ledgers.filter_map(|(name, ledger)| Some((name, ledger.returning.as_ref()?)));
         returning.next().map(|(name, tenure)| {
             let until = tenure.seen_at.saturating_add(crate::model::ledger::SETTLE).ok();
@@ -346,11 +339,12 @@ impl One<'_, '_> {
             return out;
         }
         for name in self.state.unbuilt.keys().cloned().collect::<Vec<_>>() {
-            let Some(base) = Base::of(self.plan, self.input, &name) else { continue };
+            let Some(base) = Base::of(self.states, &name) else { continue };
             let (Some(current), Some(built)) = (base.ledger.current.clone(), self.state.built_from.get(&name).cloned()) else { continue };
-            let Some(unbuilt) = self.state.unbuilt.get_mut(&name) else { continue };
+            let state = Arc::make_mut(&mut self.state);
+            let Some(unbuilt) = state.unbuilt.get_mut(&name) else { continue };
             if unbuilt.compared.as_ref() != Some(&current) {
-                let of = |digest: &Digest| self.answers.platforms.get(&select::by_digest(&base.image, digest));
+                let of = |digest: &Digest| self.answers.platforms.get(&select::by_digest(&base.image(), digest));
                 let now = match of(&current) {
                     Some(Observation::Known(now)) => now,
                     Some(Observation::Unknown(fault)) => {
@@ -376,8 +370,8 @@ impl One<'_, '_> {
                     _ => false,
                 };
                 if same {
-                    self.state.built_from.insert(name.clone(), current);
-                    self.state.unbuilt.remove(&name);
+                    state.built_from.insert(name.clone(), current);
+                    state.unbuilt.remove(&name);
                     self.reasons.push(Reason::other_platform(format!("{name} moved, and not for {}", wanted.join(", "))));
                     out = Platforms::Other(name);
                     continue;
@@ -394,7 +388,7 @@ impl One<'_, '_> {
 
     fn moves(&self, due: Option<&Due>) -> String {
         let moved = due.map_or_else(String::new, |due| {
-            let digest = Base::of(self.plan, self.input, &due.base).and_then(|base| base.ledger.current.clone());
+            let digest = Base::of(self.states, &due.base).and_then(|base| base.ledger.current.clone());
             format!("{} is {} since {}", due.base, digest.as_ref().map_or("unknown", |digest| digest.short()), written(due.newest))
         });
         match self.state.unbuilt.len() {
@@ -420,22 +414,22 @@ impl One<'_, '_> {
     fn withdraw(&mut self, decision: &Decision) {
         let eligible = self.state.rebuild.as_ref().is_some_and(|rebuild| rebuild.status == RebuildStatus::Eligible);
         if eligible && decision.code != Code::Unknown && !self.input.offline {
-            self.state.rebuild = None;
+            Arc::make_mut(&mut self.state).rebuild = None;
             self.reasons.push(Reason::rebuild_dropped(format!("{}: {}", decision.code.word(), decision.evidence)));
         }
         // A failed or held rebuild whose bases are back where they were is over.
         if due_nothing(decision.code) && self.state.unbuilt.is_empty() && self.state.rebuild.is_some() {
-            self.state.rebuild = None;
+            Arc::make_mut(&mut self.state).rebuild = None;
             self.reasons.push(Reason::rebuild_dropped("its bases are what it is built from"));
         }
     }
 
-    fn candidate(&self, due: Option<&Due>, graph: &ImageGraph, busy: &BTreeMap<ImageName, Busy>) -> Candidate {
+    fn candidate(&self, due: Option<&Due>, busy: &BTreeMap<ImageName, Busy>) -> Candidate {
         let at = self.at();
         let urgent = self.input.urgent.contains(&self.state.name);
         let mut to = self.wanted();
         if to.is_empty() {
-            let current = |name: &String| Some((name.clone(), Base::of(self.plan, self.input, name)?.ledger.current.clone()?));
+            let current = |name: &String| Some((name.clone(), Base::of(self.states, name)?.ledger.current.clone()?));
             to = self.state.base_images.iter().filter(|name| !self.state.pinned.contains(name)).filter_map(current).collect();
         }
         let attempt = match &self.state.rebuild {
@@ -450,10 +444,11 @@ impl One<'_, '_> {
             ..Rebuild::unclaimed(RebuildStatus::Eligible, at)
         };
         rebuild.key = key::key(&self.state.name, self.build, &rebuild);
-        let parents = graph.bases(&self.state.name).filter_map(|name| ImageName::parse(name).ok());
-        let parent = parents.filter_map(|name| Some((busy.get(&name)?.wave, name))).max().filter(|_| !urgent);
+        let parents = self.state.base_images.iter().filter_map(|name| busy.get_key_value(name.as_str()));
+        let parent = parents.map(|(name, busy)| (busy.wave, name.clone())).max().filter(|_| !urgent);
         Candidate {
             name: self.state.name.clone(),
+            place: self.place,
             at: due.map_or(at, |due| due.at),
             urgent,
             wave: parent.as_ref().map_or(0, |(wave, _)| wave + 1),

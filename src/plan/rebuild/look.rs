@@ -1,14 +1,16 @@
 //! Looks into an image: what they mean for what it was built from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::due::Base;
-use super::input::{Answers, BaseQuestion, Input};
+use super::input::{Answers, BaseQuestion};
 use super::proof::{self, Finding};
+use super::states::States;
 use crate::base::{Class, Fault};
 use crate::model::rebuild::{Examined, Verdict};
 use crate::model::{Digest, ImageState};
-use crate::plan::{Observation, Plan};
+use crate::plan::Observation;
 
 /// What is known of the bases that an image should contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,20 +28,20 @@ pub(super) enum Look {
 }
 
 /// The bases that an image should contain and is not known to: those that moved, and those of its rebuild.
-pub(super) fn targets(plan: &Plan, input: &Input<'_>, state: &ImageState) -> Vec<BaseQuestion> {
+pub(super) fn targets(states: &States<'_>, state: &ImageState) -> Vec<BaseQuestion> {
     let wanted = state.rebuild.as_ref().map(|rebuild| &rebuild.to);
     let mut names: Vec<&String> = state.unbuilt.keys().chain(wanted.into_iter().flat_map(BTreeMap::keys)).collect();
     names.sort();
     names.dedup();
     let question = |name: &String| {
-        let base = Base::of(plan, input, name)?;
+        let base = Base::of(states, name)?;
         let before = state.built_from.get(name);
         let mut digests = base.digests_after(before);
         if let Some(digest) = wanted.and_then(|wanted| wanted.get(name)).filter(|digest| !digests.contains(digest)) {
             digests.push(digest.clone());
         }
         let before = before.filter(|before| !digests.contains(before)).cloned();
-        Some(BaseQuestion { name: name.clone(), image: base.image, wanted: digests, before })
+        Some(BaseQuestion { name: name.clone(), image: base.image(), wanted: digests, before })
     };
     names.into_iter().filter(|name| state.base_images.contains(name) && !state.pinned.contains(name)).filter_map(question).collect()
 }
@@ -56,8 +58,8 @@ pub(super) fn examined(state: &ImageState, targets: &[BaseQuestion]) -> Option<V
 }
 
 /// Takes in the look at an image, if there was one: what is proven is what it was built from.
-pub(super) fn take(plan: &Plan, input: &Input<'_>, answers: &Answers, state: &mut ImageState) -> Look {
-    let targets = targets(plan, input, state);
+pub(super) fn take(states: &States<'_>, answers: &Answers, state: &mut Arc<ImageState>) -> Look {
+    let targets = targets(states, state);
     if targets.is_empty() {
         return Look::None;
     }
@@ -75,6 +77,7 @@ pub(super) fn take(plan: &Plan, input: &Input<'_>, answers: &Answers, state: &mu
         Some(Observation::Known(inside)) if inside.digest != current => return Look::None,
         Some(Observation::Known(inside)) => targets.iter().map(|base| proof::find(inside, base)).collect(),
     };
+    let state = Arc::make_mut(state);
     let mut is_older = false;
     for (base, finding) in targets.iter().zip(&findings) {
         if let Finding::Proven(digest) = finding {

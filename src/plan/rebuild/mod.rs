@@ -15,16 +15,20 @@ mod others;
 mod proof;
 mod record;
 mod select;
+mod states;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::observed::DockerfileFact;
 use super::planner::Plan;
 use super::{Observation, Reason, Unknown};
 use crate::base::{Fault, Fingerprint};
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
-use crate::model::{Build, Entry, ImageGraph, ImageName, ImageState, Rebuild, Subject, Trigger};
+use crate::model::{Build, Entry, ImageName, ImageState, Rebuild, Subject, Trigger};
+use states::{Order, States};
 
 pub use decision::{Code, Decision};
 pub use input::{Answers, BaseQuestion, Input, InsideQuestion, Questions, RunFact, RunName, RunQuestion, SendResult};
@@ -44,34 +48,39 @@ pub struct Send {
 /// What has to be asked. Brings what is recorded of bases up to date first, so that only what is open is asked.
 pub fn questions(plan: &mut Plan, input: &Input<'_>) -> Questions {
     let mut out = Questions::default();
-    for name in order(plan) {
-        let Some(build) = input.desired.entries.get(&name).and_then(Entry::build) else { continue };
-        let Some(mut state) = plan.images.remove(&name) else { continue };
-        gates::pins(plan, input, &mut state);
-        due::settle(plan, input, &mut state);
+    let mut states = States::take(plan, input);
+    for place in states.order().places {
+        let Some((entry, fact)) = states.slot(place).and_then(|slot| Some((slot.entry?, slot.fact))) else { continue };
+        let Some(build) = entry.build() else { continue };
+        let Some(mut state) = states.take_out(place) else { continue };
+        due::pins(&states, &mut state, fact);
+        due::settle(&states, &mut state);
         select::run(&mut out, build, &state);
-        select::platforms(&mut out, plan, input, build, &state);
-        select::inside(&mut out, plan, input, build, &state);
-        plan.images.insert(name, state);
+        select::platforms(&mut out, &states, build, &state);
+        select::inside(&mut out, &states, entry, build, &state);
+        states.put(place, state, None);
     }
+    states.put_back(plan);
     out
 }
 
 /// Decides on every managed image of the plan.
 pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
-    let graph = graph(plan);
-    let cyclic: BTreeSet<ImageName> = graph.cycles().into_iter().flatten().collect();
     let mut busy: BTreeMap<ImageName, Busy> = BTreeMap::new();
     let mut open: Vec<gates::Candidate> = Vec::new();
-    let mut in_flight = others::note(plan, input, &mut busy);
-    for name in order(plan) {
-        let Some((entry, build)) = input.desired.entries.get(&name).and_then(|entry| Some((entry, entry.build()?))) else { continue };
-        let Some(state) = plan.images.remove(&name) else { continue };
-        let mut one = One { plan, input, answers, entry, build, state, reasons: Vec::new() };
-        let outcome = if cyclic.contains(&name) { one.in_cycle() } else { one.decide(&graph, &busy) };
+    let mut states = States::take(plan, input);
+    let mut in_flight = others::note(&states, &mut busy);
+    let Order { places, cyclic } = states.order();
+    for place in places {
+        let slot = states.slot(place).and_then(|slot| Some((slot.entry?, slot.fact, slot.prior.map(Arc::as_ref))));
+        let Some((entry, fact, prior)) = slot else { continue };
+        let Some(build) = entry.build() else { continue };
+        let Some(state) = states.take_out(place) else { continue };
+        let mut one = One { states: &states, input, answers, place, entry, build, fact, prior, state, reasons: Vec::new() };
+        let outcome = if cyclic.contains(&place) { one.in_cycle() } else { one.decide(&busy) };
         let follows = one.follows(&busy);
         let One { state, reasons, .. } = one;
-        match outcome {
+        let decided = match outcome {
             Outcome::Decided(decision, send) => {
                 if state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight) {
                     in_flight += 1;
@@ -80,31 +89,39 @@ pub fn decide(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
                 let stalled = decision.code == Code::Unknown && !state.unbuilt.is_empty();
                 let stalled = stalled.then_some(Busy { wave: 0, content_since: input.observed.at });
                 if let Some(busied) = is_busy(input, &state).or(follows).or(stalled) {
-                    busy.insert(name.clone(), busied);
+                    busy.insert(entry.name.clone(), busied);
                 }
                 plan.sends.extend(send);
-                plan.decisions.insert(name.clone(), decision);
+                Some(decision)
             }
             Outcome::Due(candidate) => {
-                busy.insert(name.clone(), candidate.busy());
+                busy.insert(entry.name.clone(), candidate.busy());
                 open.push(*candidate);
+                None
             }
-        }
-        put(plan, input, state, &reasons);
+        };
+        put(plan, &mut states, place, state, &reasons, decided);
     }
-    begin(plan, input, open, in_flight);
-    dates::record(plan, input);
+    begin(plan, &mut states, open, in_flight);
+    dates::record(plan, &mut states);
+    states.put_back(plan);
     finish(plan, input, answers);
 }
 
 /// One image while it is decided on.
 struct One<'a, 'b> {
-    plan: &'b Plan,
+    states: &'b States<'a>,
     input: &'b Input<'a>,
     answers: &'b Answers,
+    /// Where its state is put back.
+    place: usize,
     entry: &'a Entry,
     build: &'a Build,
-    state: ImageState,
+    /// What its Dockerfile says.
+    fact: Option<&'a Observation<DockerfileFact>>,
+    /// Its state as it is recorded.
+    prior: Option<&'a ImageState>,
+    state: Arc<ImageState>,
     reasons: Vec<Reason>,
 }
 
@@ -112,20 +129,6 @@ struct One<'a, 'b> {
 enum Outcome {
     Decided(Decision, Option<Send>),
     Due(Box<gates::Candidate>),
-}
-
-/// Images before those that build on them; those in a cycle, for which there is no order, at the end.
-fn order(plan: &Plan) -> Vec<ImageName> {
-    let graph = graph(plan);
-    let all: BTreeSet<ImageName> = plan.images.keys().cloned().collect();
-    let mut out: Vec<ImageName> = graph.waves(&all).into_iter().flatten().collect();
-    let placed: BTreeSet<ImageName> = out.iter().cloned().collect();
-    out.extend(all.difference(&placed).cloned());
-    out
-}
-
-fn graph(plan: &Plan) -> ImageGraph {
-    ImageGraph::new(plan.images.iter().map(|(name, state)| (name.clone(), state.base_images.iter().cloned().collect())))
 }
 
 /// An image that what builds on it waits for.
@@ -139,8 +142,8 @@ struct Busy {
 
 /// Whether what builds on the image waits for it. Somebody else's rebuild is waited for a day at most.
 fn is_busy(input: &Input<'_>, state: &ImageState) -> Option<Busy> {
-    let trigger = input.desired.entries.get(&state.name).and_then(Entry::build).map(Build::rebuilt_by);
     let rebuild = state.rebuild.as_ref()?;
+    let trigger = input.desired.entries.get(&state.name).and_then(Entry::build).map(Build::rebuilt_by);
     let waited_for = match rebuild.status {
         RebuildStatus::Claimed | RebuildStatus::Sent | RebuildStatus::Failed => true,
         RebuildStatus::Eligible => trigger == Some(Trigger::Kargo) && input.observed.at.duration_since(rebuild.since) < CONFIRM_WITHIN,
@@ -150,12 +153,13 @@ fn is_busy(input: &Input<'_>, state: &ImageState) -> Option<Busy> {
 }
 
 /// Begins what is due: urgent ones at once, then those that have been due longest, as many as may be on their way.
-fn begin(plan: &mut Plan, input: &Input<'_>, mut open: Vec<gates::Candidate>, mut in_flight: usize) {
+fn begin(plan: &mut Plan, states: &mut States<'_>, mut open: Vec<gates::Candidate>, mut in_flight: usize) {
+    let input = states.input;
     let most = usize::try_from(input.desired.settings.rebuild.max_concurrent).unwrap_or(usize::MAX);
     open.sort_by(|a, b| (!a.urgent, a.at, &a.name).cmp(&(!b.urgent, b.at, &b.name)));
     for candidate in open {
-        let name = candidate.name.clone();
-        let Some(mut state) = plan.images.remove(&name) else { continue };
+        let place = candidate.place;
+        let Some(mut state) = states.take_out(place) else { continue };
         let mut reasons = Vec::new();
         let decision = if let Some(parent) = &candidate.parent {
             Decision::new(Code::ParentRebuilding, format!("it builds on {parent}; wave {}", candidate.wave + 1))
@@ -165,24 +169,25 @@ fn begin(plan: &mut Plan, input: &Input<'_>, mut open: Vec<gates::Candidate>, mu
             Decision::new(Code::Rewritten, "the record branch does not descend from the head that was seen last")
         } else {
             in_flight += usize::from(candidate.trigger.is_ours());
-            let (decision, reason, send) = candidate.begin(input, &mut state);
+            let (decision, reason, send) = candidate.begin(&input, &mut state);
             reasons.extend(reason);
             plan.sends.extend(send);
             decision
         };
-        plan.decisions.insert(name, decision);
-        put(plan, input, state, &reasons);
+        put(plan, states, place, state, &reasons, Some(decision));
     }
 }
 
-/// Puts a state back, with its reasons and the time of the check that changed it.
-fn put(plan: &mut Plan, input: &Input<'_>, mut state: ImageState, reasons: &[Reason]) {
-    let subject = Subject::image(&state.name);
-    plan.add_reasons(subject, reasons);
-    if input.recorded.images.get(&state.name).is_none_or(|prior| *prior != state) {
-        state.last_discovery = Some(input.observed.at);
+/// Puts a state back, with its reasons, the time of the check that changed it, and what is decided.
+fn put(plan: &mut Plan, states: &mut States<'_>, place: usize, mut state: Arc<ImageState>, reasons: &[Reason], decision: Option<Decision>) {
+    plan.add_reasons(Subject::image(&state.name), reasons);
+    match states.slot(place).and_then(|slot| slot.prior) {
+        Some(prior) if Arc::ptr_eq(prior, &state) => {}
+        // What came back to what is recorded is the recorded state again.
+        Some(prior) if *prior == state => state = Arc::clone(prior),
+        _ => Arc::make_mut(&mut state).last_discovery = Some(states.input.observed.at),
     }
-    plan.images.insert(state.name.clone(), state);
+    states.put(place, state, decision);
 }
 
 /// When a pass may decide otherwise, what is held, and the plan's id.

@@ -2,20 +2,20 @@
 //! all the same.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::input::Input;
+use super::states::States;
 use super::{Busy, due, is_busy};
 use crate::model::{Discovery, Entry, ImageName, ImageState, Rebuild, Trigger};
-use crate::plan::Plan;
 
 /// Counts those that are on their way, and notes which are waited for: those on their way, and those that are due as
 /// far as the record tells.
-pub(super) fn note(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageName, Busy>) -> usize {
-    let others = input.recorded.images.iter().filter(|(name, _)| !plan.images.contains_key(*name));
+pub(super) fn note(states: &States<'_>, busy: &mut BTreeMap<ImageName, Busy>) -> usize {
+    let others = states.input.recorded.images.iter().filter(|(name, _)| !states.decides_on(name.as_str()));
     let mut count = 0;
     for (name, state) in others {
         count += usize::from(state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight));
-        if let Some(busied) = is_busy(input, state).or_else(|| is_due(plan, input, state)) {
+        if let Some(busied) = is_busy(&states.input, state).or_else(|| is_due(states, state)) {
             busy.insert(name.clone(), busied);
         }
     }
@@ -23,7 +23,8 @@ pub(super) fn note(plan: &Plan, input: &Input<'_>, busy: &mut BTreeMap<ImageName
 }
 
 /// Whether the next whole pass would begin its rebuild. One that nothing can begin is not waited for.
-fn is_due(plan: &Plan, input: &Input<'_>, state: &ImageState) -> Option<Busy> {
+fn is_due(states: &States<'_>, state: &Arc<ImageState>) -> Option<Busy> {
+    let input = &states.input;
     let entry = input.desired.entries.get(&state.name)?;
     let build = Entry::build(entry).filter(|build| build.auto_rebuild)?;
     let at = input.observed.at;
@@ -40,8 +41,8 @@ fn is_due(plan: &Plan, input: &Input<'_>, state: &ImageState) -> Option<Busy> {
     if stopped {
         return None;
     }
-    let mut state = state.clone();
-    due::settle(plan, input, &mut state);
-    let due = due::due(plan, input, &state, build.rebuild_delay).filter(|due| due.at <= at)?;
+    let mut state = Arc::clone(state);
+    due::settle(states, &mut state);
+    let due = due::due(states, &state, build.rebuild_delay).filter(|due| due.at <= at)?;
     Some(Busy { wave: 0, content_since: due.newest })
 }

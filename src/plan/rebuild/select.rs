@@ -1,11 +1,12 @@
 //! Which questions are open for one image. What was answered once is recorded, and not asked again.
 
 use super::due::{self, Base};
-use super::input::{Input, InsideQuestion, Questions, RunQuestion};
+use super::input::{InsideQuestion, Questions, RunQuestion};
 use super::look;
+use super::states::States;
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
-use crate::model::{Build, Digest, ImageName, ImageReference, ImageState, Trigger};
-use crate::plan::{Plan, planner};
+use crate::model::{Build, Digest, Entry, ImageReference, ImageState, Trigger};
+use crate::plan::planner;
 
 /// The run of a rebuild that may have been sent.
 pub(super) fn run(out: &mut Questions, build: &Build, state: &ImageState) {
@@ -20,23 +21,22 @@ pub(super) fn run(out: &mut Questions, build: &Build, state: &ImageState) {
 }
 
 /// The platforms of bases that moved, before and after, for an image that is built for some platforms only.
-pub(super) fn platforms(out: &mut Questions, plan: &Plan, input: &Input<'_>, build: &Build, state: &ImageState) {
+pub(super) fn platforms(out: &mut Questions, states: &States<'_>, build: &Build, state: &ImageState) {
     if build.platforms.is_empty() {
         return;
     }
     for (name, unbuilt) in &state.unbuilt {
-        let Some(base) = Base::of(plan, input, name) else { continue };
+        let Some(base) = Base::of(states, name) else { continue };
         let Some(current) = base.ledger.current.as_ref().filter(|current| unbuilt.compared.as_ref() != Some(current)) else { continue };
-        out.platforms.extend(state.built_from.get(name).into_iter().chain([current]).map(|digest| by_digest(&base.image, digest)));
+        out.platforms.extend(state.built_from.get(name).into_iter().chain([current]).map(|digest| by_digest(&base.image(), digest)));
     }
 }
 
 /// A look into the image: when it moved since its base did, when a rebuild may have made it, and before one begins.
-pub(super) fn inside(out: &mut Questions, plan: &Plan, input: &Input<'_>, build: &Build, state: &ImageState) {
+pub(super) fn inside(out: &mut Questions, states: &States<'_>, entry: &Entry, build: &Build, state: &ImageState) {
     let Some(current) = &state.ledger.current else { return };
-    let Some(entry) = input.desired.entries.get(&state.name) else { return };
-    let bases = look::targets(plan, input, state);
-    if bases.is_empty() || look::examined(state, &bases).is_some() || input.urgent.contains(&state.name) && state.rebuild.is_none() {
+    let bases = look::targets(states, state);
+    if bases.is_empty() || look::examined(state, &bases).is_some() || states.input.urgent.contains(&state.name) && state.rebuild.is_none() {
         return;
     }
     let wanted = match &state.rebuild {
@@ -45,8 +45,8 @@ pub(super) fn inside(out: &mut Questions, plan: &Plan, input: &Input<'_>, build:
             let first = state.unbuilt.values().map(|unbuilt| unbuilt.since).min();
             let moved = state.ledger.moved_at().is_some_and(|moved| first.is_some_and(|first| moved >= first));
             moved
-                || follows_a_rebuild(plan, input, state)
-                || due::due(plan, input, state, build.rebuild_delay).is_some_and(|due| due.at <= input.observed.at)
+                || follows_a_rebuild(states, state)
+                || due::due(states, state, build.rebuild_delay).is_some_and(|due| due.at <= states.input.observed.at)
         }
     };
     if wanted {
@@ -56,9 +56,8 @@ pub(super) fn inside(out: &mut Questions, plan: &Plan, input: &Input<'_>, build:
 }
 
 /// Whether an image that it builds on may be found rebuilt in this pass: it then may be due at once.
-fn follows_a_rebuild(plan: &Plan, input: &Input<'_>, state: &ImageState) -> bool {
-    let parents = state.unbuilt.keys().filter_map(|name| ImageName::parse(name).ok());
-    let mut rebuilds = parents.filter_map(|name| plan.images.get(&name).or_else(|| input.recorded.images.get(&name)));
+fn follows_a_rebuild(states: &States<'_>, state: &ImageState) -> bool {
+    let mut rebuilds = state.unbuilt.keys().filter_map(|name| states.image(name));
     rebuilds.any(|parent| parent.rebuild.as_ref().is_some_and(|rebuild| rebuild.from != parent.ledger.current))
 }
 

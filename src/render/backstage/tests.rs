@@ -64,7 +64,7 @@ fn with(images: &str, settings: &RepoSettings, base: char, templates: &BTreeMap<
     for name in entries.keys() {
         let mut state = ImageState::enrolled(name.clone(), at);
         state.base_images = if name.as_str() == "portal" { vec!["node-22".into()] } else { Vec::new() };
-        states.insert(name.clone(), state);
+        states.insert(name.clone(), state.into());
     }
     let mut node = BaseState::found(name("node-22"), ImageReference::parse("node:22").unwrap(), at);
     node.ledger.current = Some(digest(base));

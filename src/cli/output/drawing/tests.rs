@@ -64,7 +64,7 @@ fn an_impact_has_the_date_of_each_image() {
             let image = ImageName::parse(name).unwrap();
             let mut state = crate::model::ImageState::enrolled(image.clone(), now);
             state.pinned.extend((word == "pinned").then(|| "root".to_owned()));
-            drafted.plan.images.insert(image, state);
+            drafted.plan.images.insert(image, state.into());
         }
         assert_eq!(drafted.desired.entries.len(), 5);
         let drawn = drawn.impact(&graph, "node").dated(&graph, "node", &drafted, now);
