@@ -33,9 +33,9 @@ fn an_unchanged_fleet_is_asked_for_by_head_once_a_reference() {
     }
     for image in 0..IMAGES {
         registry.push(&format!("acme/image{image}"), "latest", &none, &[b"image", &image.to_le_bytes()[..]].concat()).unwrap();
-        let _ = write!(
+        let _ = writeln!(
             list,
-            "- {{name: image{image}, registry: '{host}', repository: acme/image{image}, source: {{provider: local, dockerfile: {image}/Dockerfile}}}}\n"
+            "- {{name: image{image}, registry: '{host}', repository: acme/image{image}, source: {{provider: local, dockerfile: {image}/Dockerfile}}}}"
         );
         let text = format!("FROM {host}/library/base{}:1 AS build\nFROM {host}/library/base{}:1\n", image % BASES, (image * 7 + 3) % BASES);
         files.push((format!("{image}/Dockerfile"), text));
