@@ -37,7 +37,16 @@ pub(super) struct Mirror {
     /// Objects of a remote on this machine, read where they are instead of being copied.
     borrowed: Option<PathBuf>,
     /// Held while the mirror is ours; the kernel lets go of it when the process ends, however it ends.
-    _lock: fs::File,
+    lock: fs::File,
+}
+
+impl Drop for Mirror {
+    /// Gives the lock back by name. Closing the file is not enough: a git process that another task begins at that moment
+    /// has it open too until it has become git, and the mirror would look taken meanwhile.
+    fn drop(&mut self) {
+        // Should that fail, closing is left.
+        let _ = self.lock.unlock();
+    }
 }
 
 fn local(path: &Path, error: &dyn std::fmt::Display) -> Fault {
@@ -57,7 +66,7 @@ impl Mirror {
                 fs::File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(|error| local(&lock_path, &error))?;
             match lock.try_lock() {
                 Ok(()) => {
-                    let mirror = Self { directory: root.join(format!("{hash}.{slot}.git")), borrowed: objects_of(url), _lock: lock };
+                    let mirror = Self { directory: root.join(format!("{hash}.{slot}.git")), borrowed: objects_of(url), lock };
                     mirror.ready()?;
                     return Ok(mirror);
                 }
@@ -235,4 +244,24 @@ fn garbled(directory: &Path) -> bool {
 fn make_private(path: &Path) -> Result<(), Fault> {
     use std::os::unix::fs::DirBuilderExt;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| local(path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_is_free_as_soon_as_it_is_dropped() {
+        let cache = tempfile::tempdir().unwrap();
+        let url = RemoteUrl::parse("https://git.example/acme.git").unwrap();
+        let slot = || Mirror::open(cache.path(), &url).unwrap();
+        let first = slot();
+        let directory = first.directory.clone();
+        assert_ne!(slot().directory, directory, "two at once have one each");
+        // As a child process has it between fork and exec.
+        let inherited = first.lock.try_clone().unwrap();
+        drop(first);
+        assert_eq!(slot().directory, directory);
+        drop(inherited);
+    }
 }
