@@ -99,6 +99,8 @@ fn a_checkout_is_usable_after_a_kill() {
     let home = tempfile::tempdir().unwrap();
     let work = home.path().join("work");
     git(home.path(), &["init", "--quiet", "--initial-branch=main", "work"]);
+    // After many commits the people's own git tidies up in the background, with locks of its own.
+    git(&work, &["config", "gc.auto", "0"]);
     let plimsoll = Plimsoll::new();
     let path = work.display().to_string();
     let arguments = ["--repo", &path, "--once", "--offline", "-o", "json"];
