@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// Longest accepted delay: ten years.
 const LONGEST: u64 = 10 * 365 * 86_400;
 
@@ -50,6 +52,11 @@ impl Delay {
     /// As a [`Duration`].
     pub fn duration(self) -> Duration {
         Duration::from_secs(self.0)
+    }
+
+    /// The moment `times` this delay after `at`; nothing when that is beyond the last one that can be written.
+    pub fn after(self, at: Timestamp, times: u32) -> Option<Timestamp> {
+        at.checked_add(self.duration().checked_mul(times)?).ok()
     }
 
     /// In seconds.

@@ -297,14 +297,14 @@ pub(super) fn add_to(id: &mut Fingerprint, choices: &Choices) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::plan) mod tests {
     use super::*;
 
-    fn entry(name: &str, strategy: Strategy, constraint: Option<&str>, allow: Option<&str>) -> (ImageName, Entry) {
-        let name = ImageName::parse(name).unwrap();
+    /// An external entry of `ghcr.io/acme/app`.
+    pub(in crate::plan) fn entry(name: &str, strategy: Strategy, constraint: Option<&str>, allow: Option<&str>) -> Entry {
         let policy = TagPolicy { strategy, constraint: constraint.map(str::to_owned), allow_tags: allow.map(str::to_owned) };
-        let entry = Entry {
-            name: name.clone(),
+        Entry {
+            name: ImageName::parse(name).unwrap(),
             registry: "ghcr.io".to_owned(),
             repository: "acme/app".to_owned(),
             kind: EntryKind::External(policy),
@@ -314,8 +314,7 @@ mod tests {
             catalog: BTreeMap::new(),
             tags: Vec::new(),
             links: Vec::new(),
-        };
-        (name, entry)
+        }
     }
 
     fn at(day: i64) -> Timestamp {
@@ -324,7 +323,8 @@ mod tests {
 
     /// The best tag of a list; days on which images were made after `@`.
     fn best(strategy: Strategy, constraint: Option<&str>, allow: Option<&str>, list: &str) -> String {
-        let (name, entry) = entry("app", strategy, constraint, allow);
+        let entry = entry("app", strategy, constraint, allow);
+        let name = entry.name.clone();
         let desired = Desired { entries: BTreeMap::from([(name.clone(), entry)]), ..Desired::default() };
         let tags = list.split_whitespace().map(|tag| tag.split_once('@').map_or((tag, None), |(tag, day)| (tag, day.parse().ok().map(at))));
         let (tags, dates) = tags.map(|(tag, date)| (tag.to_owned(), (tag.to_owned(), date))).unzip();
@@ -363,7 +363,8 @@ mod tests {
             entry("lexical", Strategy::Lexical, None, Some("^l")),
             entry("newest", Strategy::NewestBuild, None, Some("^n")),
             entry("semver", Strategy::SemVer, None, None),
-        ];
+        ]
+        .map(|entry| (entry.name.clone(), entry));
         let desired = Desired { entries: entries.into(), ..Desired::default() };
         let one = |only: &[&str]| questions(&desired, &only.iter().map(|name| ImageName::parse(name).unwrap()).collect());
         assert!(one(&["digest"]).is_empty());

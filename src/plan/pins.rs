@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::desired::Desired;
 use super::planner::managed_tag;
@@ -127,14 +127,10 @@ fn verdict(ledger: &Ledger, delay: Delay, pinned: &BTreeSet<Option<Digest>>, now
     let there = pinned.iter().all(|pin| pin.as_ref() == Some(&current));
     // The first sight is a baseline: it is what builds use already.
     let Some(newest) = ledger.moved_at().filter(|_| !there) else { return Verdict::Pin(current) };
-    let wait = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
     let first = ledger.history.iter().take_while(|tenure| !pinned.contains(&Some(tenure.digest.clone()))).last();
     let first = first.map_or(newest, |tenure| tenure.seen_at);
-    let add = |at: Timestamp, times: i32| {
-        let wait = wait.checked_mul(times).unwrap_or(SignedDuration::MAX);
-        at.checked_add(wait).unwrap_or(Timestamp::MAX)
-    };
-    let at = add(newest, 1).min(add(first, 2));
+    let after = |at: Timestamp, times: u32| delay.after(at, times).unwrap_or(Timestamp::MAX);
+    let at = after(newest, 1).min(after(first, 2));
     if at <= now { Verdict::Pin(current) } else { Verdict::Waits(at) }
 }
 

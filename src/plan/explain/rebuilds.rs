@@ -1,6 +1,6 @@
 //! What there is to say of rebuilds: the decision on an image, what is recorded of it, and who waits to follow a base.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Fact, Input, Topic, base};
 use crate::model::state::BaseState;
@@ -66,8 +66,7 @@ pub(super) fn waiting(facts: &mut Vec<Fact>, input: &Input<'_>, name: &ImageName
 /// the delay after the first move that it was not built for. The date of the move is that of the base's state.
 pub(super) fn follows_at(base: &BaseState, build: &Build, image: &ImageState) -> Option<Timestamp> {
     let usual = base.eligible_at.get(image.name.as_str()).or_else(|| base.eligible_at.get("default")).copied().flatten()?;
-    let twice = SignedDuration::try_from(build.rebuild_delay.duration()).ok().and_then(|delay| delay.checked_mul(2));
-    let cap = image.unbuilt.get(base.name.as_str()).zip(twice).and_then(|(unbuilt, twice)| unbuilt.since.checked_add(twice).ok());
+    let cap = image.unbuilt.get(base.name.as_str()).and_then(|unbuilt| build.rebuild_delay.after(unbuilt.since, 2));
     Some(cap.map_or(usual, |cap| cap.min(usual)))
 }
 

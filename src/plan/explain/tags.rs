@@ -127,8 +127,8 @@ fn meaning(rule: Rejection, policy: &TagPolicy, best: Option<&str>, why: &str) -
 mod tests {
     use super::*;
     use crate::base::{Class, Fault};
+    use crate::model::ImageGraph;
     use crate::model::tags::{SeenTag, Sightings};
-    use crate::model::{EntryKind, ImageGraph, ImageName};
     use crate::plan::{Desired, Plan, Recorded};
 
     fn at(day: i64) -> Timestamp {
@@ -136,19 +136,7 @@ mod tests {
     }
 
     fn entry(strategy: Strategy, constraint: Option<&str>, allow: Option<&str>) -> Entry {
-        let policy = TagPolicy { strategy, constraint: constraint.map(str::to_owned), allow_tags: allow.map(str::to_owned) };
-        Entry {
-            name: ImageName::parse("app").unwrap(),
-            registry: "ghcr.io".to_owned(),
-            repository: "acme/app".to_owned(),
-            kind: EntryKind::External(policy),
-            defined_in: "images.yaml".to_owned(),
-            line: 1,
-            hold: None,
-            catalog: BTreeMap::new(),
-            tags: Vec::new(),
-            links: Vec::new(),
-        }
+        crate::plan::choice::tests::entry("app", strategy, constraint, allow)
     }
 
     /// What is told, without the moments, for a list (or none, offline) and a record.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::states::States;
 use crate::model::{BaseState, Delay, Entry, ImageName, Subject};
@@ -53,16 +53,12 @@ pub(super) fn record(plan: &mut Plan, states: &mut States<'_>) {
 
 /// `default` for the usual delay, and each image whose date is another. Nothing until the base has moved once.
 fn dates(state: &BaseState, own: &[Own<'_>]) -> BTreeMap<String, Option<Timestamp>> {
-    let after = |at: Timestamp, delay: Delay, times: i32| {
-        let wait = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
-        at.checked_add(wait.checked_mul(times)?).ok()
-    };
     let moved = state.ledger.moved_at();
-    let default = moved.and_then(|at| after(at, Delay::WEEK, 1));
+    let default = moved.and_then(|at| Delay::WEEK.after(at, 1));
     let mut out = BTreeMap::from([("default".to_owned(), default)]);
     for Own { image, delay, since } in own {
-        let usual = moved.and_then(|at| after(at, *delay, 1));
-        let cap = since.and_then(|at| after(at, *delay, 2));
+        let usual = moved.and_then(|at| delay.after(at, 1));
+        let cap = since.and_then(|at| delay.after(at, 2));
         let date = usual.map(|usual| cap.map_or(usual, |cap| cap.min(usual)));
         if *delay != Delay::WEEK || date != default {
             out.insert(image.to_string(), date);

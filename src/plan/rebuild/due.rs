@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::states::States;
 use crate::model::ledger::{Ledger, Tenure};
@@ -171,11 +171,7 @@ pub(super) fn due(states: &States<'_>, state: &ImageState, delay: Delay) -> Opti
     let newest = state.unbuilt.keys().filter_map(|name| Some((Base::of(states, name)?.newest()?, name)));
     let (newest, base) = newest.max_by_key(|(at, _)| *at)?;
     let first = state.unbuilt.values().map(|unbuilt| unbuilt.since).min()?;
-    let after = |at: Timestamp, times: i32| {
-        let delay = SignedDuration::try_from(delay.duration()).unwrap_or(SignedDuration::MAX);
-        let wait = delay.checked_mul(times).unwrap_or(SignedDuration::MAX);
-        at.checked_add(wait).unwrap_or(Timestamp::MAX)
-    };
+    let after = |at: Timestamp, times: u32| delay.after(at, times).unwrap_or(Timestamp::MAX);
     let (usual, cap) = (after(newest, 1), after(first, 2));
     Some(Due { at: usual.min(cap), capped: cap < usual, newest, base: base.clone() })
 }

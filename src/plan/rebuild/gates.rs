@@ -203,10 +203,9 @@ impl One<'_, '_> {
         {
             return None;
         }
-        let wait = jiff::SignedDuration::try_from(self.build.rebuild_delay.duration()).unwrap_or(jiff::SignedDuration::MAX);
         let parents = self.state.base_images.iter().filter(|name| !self.state.pinned.contains(name));
         let parents = parents.filter_map(|name| busy.get(name.as_str()));
-        let soon = parents.filter(|parent| parent.content_since.checked_add(wait).is_ok_and(|date| date <= self.at()));
+        let soon = parents.filter(|parent| self.build.rebuild_delay.after(parent.content_since, 1).is_some_and(|date| date <= self.at()));
         soon.max().map(|parent| Busy { wave: parent.wave + 1, ..*parent })
     }
 

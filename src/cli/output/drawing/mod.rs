@@ -6,7 +6,7 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::format::state_file::written;
@@ -128,7 +128,7 @@ impl Drawing {
         for image in self.waves.iter().flatten().flatten() {
             let build = drafted.desired.entries.get(image).and_then(Entry::build).filter(|build| build.auto_rebuild);
             let pinned = |base: &&str| drafted.plan.images.get(image).is_some_and(|state| state.pinned.iter().any(|pin| pin == base));
-            let delayed = build.and_then(|build| now.checked_add(SignedDuration::try_from(build.rebuild_delay.duration()).ok()?).ok());
+            let delayed = build.and_then(|build| build.rebuild_delay.after(now, 1));
             let brought = graph.bases(image).filter(|base| !pinned(base)).filter_map(|base| dates.get(base)).min();
             let Some(due) = delayed.zip(brought).map(|(delayed, brought)| delayed.max(*brought)) else { continue };
             dates.insert(image.to_string(), due);
