@@ -35,6 +35,12 @@ pub enum Class {
     Internal,
 }
 
+/// How soon a look is repeated that failed in a way that may pass by itself.
+const SOON: Duration = Duration::from_secs(60);
+
+/// How soon a look is repeated that failed until somebody does something.
+pub const AFTER_REPAIR: Duration = Duration::from_secs(300);
+
 impl Class {
     /// The word used in JSON, logs and metrics. Stable.
     pub fn word(self) -> &'static str {
@@ -100,6 +106,16 @@ impl Fault {
     pub fn retry_after(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
+    }
+
+    /// How long to wait before the look that failed with it is repeated, not counting what the other side asked for; nothing
+    /// when it is an answer like any other, for which the usual interval holds.
+    pub fn repeat_after(&self) -> Option<Duration> {
+        match self.class {
+            Class::Missing | Class::Offline => None,
+            class if class.may_pass() => Some(SOON),
+            _ => Some(AFTER_REPAIR),
+        }
     }
 
     /// The same fault with `prefix: ` before its text, naming the object it happened to.

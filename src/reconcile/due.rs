@@ -5,14 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::{Class, Fault, Fingerprint};
+use crate::base::{Fault, Fingerprint};
 use crate::model::ImageReference;
-
-/// How soon a look is repeated that failed in a way that may pass by itself.
-const SOON: Duration = Duration::from_secs(60);
-
-/// How soon a look is repeated that failed until somebody does something.
-const AFTER_REPAIR: Duration = Duration::from_secs(300);
 
 /// The registry that counts what anonymous clients ask.
 const DOCKER_HUB: &str = "docker.io";
@@ -61,12 +55,7 @@ pub fn next(key: &str, now: Duration, every: Duration) -> Duration {
 /// The moment of the next look after one that gave `fault`: sooner than usual, unless the answer was one.
 pub fn after(key: &str, now: Duration, every: Duration, fault: Option<&Fault>) -> Duration {
     let usual = next(key, now, every);
-    let Some(fault) = fault else { return usual };
-    let wait = match fault.class {
-        Class::Missing | Class::Offline => return usual,
-        class if class.may_pass() => SOON,
-        _ => AFTER_REPAIR,
-    };
+    let Some((fault, wait)) = fault.and_then(|fault| Some((fault, fault.repeat_after()?))) else { return usual };
     let asked_for = fault.retry_after.unwrap_or_default();
     usual.min(now.saturating_add(wait)).max(now.saturating_add(asked_for))
 }

@@ -25,7 +25,8 @@ use jiff::Timestamp;
 use super::observed::DockerfileFact;
 use super::planner::Plan;
 use super::{Observation, Reason, Unknown};
-use crate::base::{Fault, Fingerprint};
+use crate::base::fault::AFTER_REPAIR;
+use crate::base::{Class, Fault, Fingerprint};
 use crate::model::rebuild::{CONFIRM_WITHIN, RebuildStatus};
 use crate::model::{Build, Entry, ImageName, ImageState, Rebuild, Subject, Trigger};
 use states::{Order, States};
@@ -190,13 +191,23 @@ fn put(plan: &mut Plan, states: &mut States<'_>, place: usize, mut state: Arc<Im
     states.put(place, state, decision);
 }
 
+/// When to ask again what did not answer. What tags point at has looks of its own, at intervals; these questions are asked
+/// by a pass that plans, and by no other.
+fn unanswered(answers: &Answers, at: Timestamp) -> Option<Timestamp> {
+    let inside = answers.inside.values().filter_map(Observation::fault);
+    let platforms = answers.platforms.values().filter_map(Observation::fault);
+    // What a tag points at and is not there may be on its way there, from another machine of the registry.
+    let wait = |fault: &Fault| fault.repeat_after().unwrap_or(AFTER_REPAIR).max(fault.retry_after.unwrap_or_default());
+    at.checked_add(inside.chain(platforms).filter(|fault| fault.class != Class::Offline).map(wait).min()?).ok()
+}
+
 /// When a pass may decide otherwise, what is held, and the plan's id.
 fn finish(plan: &mut Plan, input: &Input<'_>, answers: &Answers) {
     let at = input.observed.at;
     let in_flight = plan.images.values().any(|state| state.rebuild.as_ref().is_some_and(Rebuild::is_in_flight));
     let dates = plan.decisions.values().filter_map(|decision| decision.at).filter(|date| *date > at);
     let freeze = input.desired.freeze.next_change(at);
-    plan.wake_at = if in_flight { Some(at) } else { dates.chain(freeze).min() };
+    plan.wake_at = if in_flight { Some(at) } else { dates.chain(freeze).chain(unanswered(answers, at)).min() };
     for (name, decision) in &plan.decisions {
         if matches!(decision.code, Code::HeldAttempts | Code::HeldUnconfirmed) {
             plan.held.push(super::prune::Held { what: format!("rebuild of {name}"), why: decision.evidence.clone(), approve: None });

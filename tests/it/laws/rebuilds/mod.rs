@@ -114,8 +114,9 @@ fn check(seed: u64, world: &Simulation) {
     }
 }
 
-/// Worlds that once went wrong: a failed attempt whose image somebody built from an older digest meanwhile.
-const MET: [u64; 1] = [260];
+/// Worlds that once went wrong: a failed attempt whose image somebody built from an older digest meanwhile; a look into an
+/// image that failed, and was not repeated, because the passes after it rested.
+const MET: [u64; 2] = [260, 2266];
 
 fn worlds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
