@@ -435,6 +435,12 @@ mod tests {
             ),
             ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: 1.10\n".into(), "broken a, 4:15 unquoted-version"),
             ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: \"1.10\"\n".into(), "ok a"),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: '>=1.2 <'\n".into(), "broken a, 4:15 bad-range"),
+            (
+                "- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: latest\n  imageSelectionStrategy: SemVer\n".into(),
+                "broken a, 4:15 bad-range",
+            ),
+            ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  constraint: latest\n  imageSelectionStrategy: Lexical\n".into(), "ok a"),
             ("- name: a\n  registry: ghcr.io\n  repository: a/b\n  alowTags: ^1$\n  constraint: x\n".into(), "ok a, 4:3 unknown-key"),
             (format!("{managed}}}\n  rebuildDelay: soon\n"), "broken a, 5:17 bad-duration"),
             (format!("{managed}}}\n  autoRebuild: yes\n"), "broken a, 5:16 wrong-type"),

@@ -3,6 +3,7 @@
 use super::fields::Fields;
 use crate::base::fault::foreign;
 use crate::model::policy::{self, Strategy, TagPolicy};
+use crate::model::tags::Range;
 
 /// Reads the policy of an entry. An expression that matches exactly one tag means that tag's digest,
 /// whatever the strategy says.
@@ -72,11 +73,22 @@ pub(super) fn read(fields: &mut Fields<'_>) -> Option<TagPolicy> {
             );
             None
         }
-        (strategy, constraint, allow) => Some(TagPolicy {
-            strategy: strategy.unwrap_or(if constraint.is_some() { Strategy::SemVer } else { Strategy::Lexical }),
-            constraint: constraint.map(str::to_owned),
-            allow_tags: allow.map(str::to_owned),
-        }),
+        (strategy, constraint, allow) => {
+            let strategy = strategy.unwrap_or(if constraint.is_some() { Strategy::SemVer } else { Strategy::Lexical });
+            if let (Strategy::SemVer, Some(range)) = (strategy, constraint.filter(|text| !text.is_empty()))
+                && Range::parse(range).is_none()
+            {
+                let at = fields.place("constraint");
+                fields.error(
+                    "bad-range",
+                    at,
+                    format!("`constraint: {}` is no range of versions", foreign(range)),
+                    Some("write `>=1.2 <2`, `^1.2`, `~1.2` or `1.2.x`; one tag by its digest is `imageSelectionStrategy: Digest`".into()),
+                );
+                return None;
+            }
+            Some(TagPolicy { strategy, constraint: constraint.map(str::to_owned), allow_tags: allow.map(str::to_owned) })
+        }
     }
 }
 
