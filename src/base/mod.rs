@@ -2,6 +2,7 @@
 
 pub mod fault;
 pub mod fingerprint;
+pub mod hands;
 pub mod safe_url;
 pub mod secret;
 

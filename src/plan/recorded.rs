@@ -42,6 +42,16 @@ impl Recorded {
         }
     }
 
+    /// Takes in what was read elsewhere of other files.
+    pub fn join(&mut self, other: Self) {
+        let Self { images, bases, unreadable, foreign, diagnostics } = other;
+        self.images.extend(images);
+        self.bases.extend(bases);
+        self.unreadable.extend(unreadable);
+        self.foreign.extend(foreign);
+        self.diagnostics.extend(diagnostics);
+    }
+
     /// A state file that can't even be read as a file.
     pub fn refuse(&mut self, subject: &Subject, place: Place, message: String) {
         self.unreadable.insert(subject.clone());

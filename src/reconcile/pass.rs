@@ -66,6 +66,8 @@ pub struct Options {
     pub repo_url: Option<String>,
     /// Whether templates of the config repository are used.
     pub allow_templates: bool,
+    /// Render only what a cluster applies, for a stream of it.
+    pub applied_only: bool,
     /// How often the loop looks at things. A pass without memory looks at everything.
     pub intervals: Intervals,
 }
@@ -363,6 +365,7 @@ async fn planned(
         bases: &plan.bases,
         kept: &plan.kept,
         templates: &templates,
+        applied_only: options.applied_only,
     });
     let mut diagnostics = desired.diagnostics.clone();
     diagnostics.extend(workflows::findings(&desired, world.repository, &snapshot.config)?);

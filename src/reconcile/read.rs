@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::base::Fault;
+use crate::base::{Fault, hands};
 use crate::format::yaml::Limits;
 use crate::format::{freeze_yaml, images_yaml, settings};
 use crate::model::{CommitId, Diagnostic, Place, RepoSettings, Severity, Subject};
@@ -91,15 +91,30 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Record
             recorded.refuse(&subject, whole(path), (*why).to_owned());
         }
     }
-    for (path, File { blob, .. }) in &listing.files {
-        let Some(subject) = Subject::of_state_path(path) else { continue };
-        match repository.read(blob, Limits::FILE.bytes as u64) {
-            Ok(bytes) => recorded.take(&subject, &bytes),
-            Err(fault) => recorded.refuse(&subject, whole(path), fault.text),
-        }
-    }
+    let states = listing.files.iter().filter_map(|(path, file)| Some((path, file, Subject::of_state_path(path)?)));
+    let states: Vec<_> =
+        states.map(|(path, File { blob, .. }, subject)| (path, subject, repository.read(blob, Limits::FILE.bytes as u64))).collect();
+    let parts = hands::in_blocks(
+        &states,
+        STATES,
+        || (),
+        |(), block| {
+            let mut part = Recorded::default();
+            for (path, subject, read) in block {
+                match read {
+                    Ok(bytes) => part.take(subject, bytes),
+                    Err(fault) => part.refuse(subject, whole(path), fault.text.clone()),
+                }
+            }
+            part
+        },
+    );
+    parts.into_iter().for_each(|part| recorded.join(part));
     recorded
 }
+
+/// State files that are parsed by one hand at a time.
+const STATES: usize = 128;
 
 /// Largest template, in bytes.
 const TEMPLATE: u64 = 64 << 10;

@@ -43,6 +43,9 @@ pub struct View<'a> {
     pub kept: &'a BTreeSet<Subject>,
     /// Templates of the config repository by path under `templates/`; empty unless the operator allows them.
     pub templates: &'a BTreeMap<String, String>,
+    /// Only what is applied to a cluster is wanted, for a stream of it: targets may leave out what nothing of that is made
+    /// of.
+    pub applied_only: bool,
 }
 
 impl View<'_> {

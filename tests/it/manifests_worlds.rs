@@ -36,6 +36,7 @@ impl World {
             bases: &self.bases,
             kept: &self.kept,
             templates: &self.templates,
+            applied_only: false,
         })
     }
 }

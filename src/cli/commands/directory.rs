@@ -23,7 +23,7 @@ pub(super) fn validate(context: &Context, args: &ValidateArgs) -> Result<u8, Fau
     if let Some(directory) = &args.rendered {
         return rendered::validate(context, directory);
     }
-    let drafted = drafted(context, &args.directory)?;
+    let drafted = drafted(context, &args.directory, false)?;
     let (findings, images) = (&drafted.diagnostics, drafted.desired.entries.len());
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     match context.operator.output {
@@ -55,9 +55,9 @@ pub(super) fn from_here(directory: &Path) -> String {
     }
 }
 
-fn drafted(context: &Context, directory: &Path) -> Result<pass::Drafted, Fault> {
+fn drafted(context: &Context, directory: &Path, applied_only: bool) -> Result<pass::Drafted, Fault> {
     let folder = Folder::open(directory)?;
-    let options = Options { allow_templates: context.operator.allow_templates, ..Options::default() };
+    let options = Options { allow_templates: context.operator.allow_templates, applied_only, ..Options::default() };
     let world = World {
         repository: &folder,
         sources: None,
@@ -86,7 +86,8 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
         return Err(Fault::new(Class::Config, format!("nothing is rendered for `{}`", crate::base::fault::foreign(system)))
             .hint(format!("systems: {}", known.join(", "))));
     }
-    let drafted = drafted(context, &args.directory)?;
+    let is_stream = args.out.is_none();
+    let drafted = drafted(context, &args.directory, is_stream)?;
     text::diagnostics(&drafted.diagnostics, context.err);
     if drafted.invalid || drafted.diagnostics.iter().any(|finding| finding.severity == Severity::Error) {
         // Half a tree applied with pruning on would delete the other half.
@@ -94,7 +95,6 @@ pub(super) fn render(context: &Context, args: &RenderArgs) -> Result<u8, Fault> 
     }
     let prefix = system.as_ref().map_or_else(|| "rendered/".to_owned(), |system| format!("rendered/{system}/"));
     let documents: Vec<_> = drafted.documents.iter().filter(|(path, _)| path.starts_with(&prefix)).collect();
-    let is_stream = args.out.is_none();
     // What is made for the repository as a whole is there without any image.
     let nothing = drafted.documents.values().all(|document| document.owner.subject().is_none());
     if nothing || !documents.iter().any(|(path, _)| !is_stream || render::is_applied(path)) {

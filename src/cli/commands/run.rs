@@ -57,6 +57,7 @@ pub(super) fn options(context: &Context, dry_run: bool) -> Options {
         approvals: operator.approve.iter().map(|id| id.to_ascii_lowercase()).collect(),
         repo_url: world::shown_url(operator),
         allow_templates: operator.allow_templates,
+        applied_only: false,
         intervals: Intervals::default(),
     }
 }

@@ -78,7 +78,9 @@ impl Target for Backstage {
         let named: Vec<Subject> = subjects.iter().flat_map(|(_, subjects)| subjects.iter().cloned()).collect();
         let all = Arc::clone(&catalog);
         work.add(move |sheet| {
-            locations(&all, &named, settings.kinds, sheet);
+            if !view.applied_only {
+                locations(&all, &named, settings.kinds, sheet);
+            }
             for subject in &all.names.suffixed {
                 let name = all.names.of(subject).unwrap_or_default();
                 let text = format!("{subject}: its name is that of another image of the catalog; its entity is named {name}");
@@ -90,7 +92,10 @@ impl Target for Backstage {
                 let catalog = Arc::clone(&catalog);
                 work.add(move |sheet| {
                     if let Some(thing) = things.thing(view, settings, &subject) {
-                        write(&catalog, &thing, settings, sheet);
+                        entities(&catalog, &thing, settings, sheet);
+                        if !view.applied_only {
+                            pages(&catalog, &thing, sheet);
+                        }
                     }
                 });
             }
@@ -184,8 +189,8 @@ fn system(settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     config_map(config_map_path("_system"), own(), prefixed("", "system"), &[path], settings, sheet);
 }
 
-/// The files of one thing.
-fn write(catalog: &Catalog, thing: &Thing, settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
+/// The entities of one thing, each in a file of its own and all in a `ConfigMap`.
+fn entities(catalog: &Catalog, thing: &Thing, settings: &BackstageSettings, sheet: &mut Sheet<'_>) {
     let (subject, file) = (&thing.subject, object_name(&thing.subject));
     let mut entities = Vec::new();
     for form in catalog.forms(subject, settings.kinds) {
@@ -196,6 +201,11 @@ fn write(catalog: &Catalog, thing: &Thing, settings: &BackstageSettings, sheet: 
         entities.push(path);
     }
     config_map(config_map_path(&file), subject.clone().into(), prefixed("image-", &file), &entities, settings, sheet);
+}
+
+/// The documentation of one thing.
+fn pages(catalog: &Catalog, thing: &Thing, sheet: &mut Sheet<'_>) {
+    let (subject, file) = (&thing.subject, object_name(&thing.subject));
     let values = || page::values(&thing.page, subject, catalog);
     for (path, template, built_in) in [
         (mkdocs_path(&file), "backstage/mkdocs.yml", page::mkdocs(&thing.page)),

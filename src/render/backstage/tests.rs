@@ -71,7 +71,7 @@ fn with(images: &str, settings: &RepoSettings, base: char, templates: &BTreeMap<
     node.ledger.history = vec![Tenure { digest: digest(base), seen_at: at }];
     let bases = BTreeMap::from([(name("node-22"), node)]);
     let kept = BTreeSet::new();
-    let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates };
+    let view = View { settings, entries: &entries, images: &states, bases: &bases, kept: &kept, templates, applied_only: false };
     render::render(view)
 }
 
