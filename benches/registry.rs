@@ -1,13 +1,16 @@
-//! Digests per second from a registry on this machine, beside a bare keep-alive client in the same run.
+//! Digests per second from a registry on this machine, beside bare keep-alive clients in the same run.
 //!
 //! `cargo bench --bench registry` prints a table; `cargo bench --bench registry -- 1 16` takes other numbers of jobs. The
 //! registry, and each client in each round, is a process of its own, so that CPU time and peak memory are the client's
-//! alone. The bare client is hyper: one connection a worker, one header sent, status and digest header read, nothing else.
+//! alone. A bare client has one connection a worker, sends one header, reads status and digest, and nothing else: by Go's
+//! net/http (`benches/bare`), which is the yardstick that other registry clients were measured with and is left out where
+//! there is no Go, and by hyper, which is what Plimsoll itself is built on.
 //! Registries on this machine are spoken to over connections of Plimsoll's own; others, shown as far, through reqwest.
 //! Rounds alternate; what is shown is the highest rate, the least CPU time and the highest peak.
 
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
@@ -16,6 +19,7 @@
 )]
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -67,25 +71,31 @@ fn compare(jobs: &[usize]) {
     let mut registry = started(&["serve"]);
     let host = line(&mut registry);
     let elsewhere = own_address().and_then(|address| Some(format!("{address}:{}", host.rsplit_once(':')?.1)));
+    let yardstick = yardstick();
     println!("| jobs | client | digests/s | CPU µs a digest | peak MiB |\n|---|---|---|---|---|");
     for jobs in jobs {
-        let (mut ours, mut theirs, mut far) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ours, mut hyper, mut go, mut far) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            theirs.push(round("bare", &host, *jobs));
+            go.extend(yardstick.as_ref().map(|program| bare_by_go(program, &host, *jobs)));
+            hyper.push(round("bare", &host, *jobs));
             ours.push(round("plimsoll", &host, *jobs));
             far.extend(elsewhere.as_ref().map(|host| round("far", host, *jobs)));
         }
-        let (ours, theirs) = (best(&ours), best(&theirs));
+        let ours = best(&ours);
+        let bare = [("bare, net/http", go), ("bare, hyper", hyper)].map(|(name, costs)| (name, best(&costs), !costs.is_empty()));
         let far = (!far.is_empty()).then(|| ("plimsoll, as to a far host", best(&far)));
-        for (name, cost) in [("bare keep-alive", theirs), ("plimsoll", ours)].into_iter().chain(far) {
+        let bare = || bare.iter().filter(|(.., there)| *there).map(|(name, cost, _)| (*name, *cost));
+        for (name, cost) in bare().chain([("plimsoll", ours)]).chain(far) {
             println!("| {jobs} | {name} | {:.0} | {:.1} | {:.1} |", cost.rate, cost.cpu, cost.peak_mib);
         }
-        println!(
-            "| {jobs} | ratio | {:.0} % | {:.2} × | {:.2} × |",
-            100.0 * ours.rate / theirs.rate,
-            ours.cpu / theirs.cpu,
-            ours.peak_mib / theirs.peak_mib
-        );
+        for (name, cost) in bare() {
+            println!(
+                "| {jobs} | plimsoll beside {name} | {:.0} % | {:.2} × | {:.2} × |",
+                100.0 * ours.rate / cost.rate,
+                ours.cpu / cost.cpu,
+                ours.peak_mib / cost.peak_mib
+            );
+        }
     }
     registry.kill().expect("the registry ends");
     registry.wait().expect("the registry ended");
@@ -110,10 +120,32 @@ fn line(child: &mut Child) -> String {
     line.trim().to_owned()
 }
 
+/// The bare client in Go, made if there is one.
+fn yardstick() -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bare");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/bare");
+    let made = Command::new("go").args(["build", "-o"]).arg(&program).arg(".").current_dir(source).status();
+    let Ok(made) = made else {
+        eprintln!("left out: the bare client by net/http needs Go");
+        return None;
+    };
+    assert!(made.success(), "go build failed");
+    Some(program)
+}
+
+fn bare_by_go(program: &Path, host: &str, jobs: usize) -> Cost {
+    let [jobs, warm, digests, tags] = [jobs, WARM, DIGESTS, TAGS].map(|number| number.to_string());
+    let arguments = [host, &jobs, &warm, &digests, &tags, ACCEPT];
+    cost(Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().expect("the bare client"))
+}
+
 fn round(client: &str, host: &str, jobs: usize) -> Cost {
-    let mut child = started(&[client, host, &jobs.to_string()]);
+    cost(started(&[client, host, &jobs.to_string()]))
+}
+
+fn cost(mut child: Child) -> Cost {
     let line = line(&mut child);
-    assert!(child.wait().expect("the client").success(), "{client} failed");
+    assert!(child.wait().expect("the client").success(), "a client failed");
     let numbers: Vec<f64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
     Cost { rate: numbers[0], cpu: numbers[1], peak_mib: numbers[2] }
 }

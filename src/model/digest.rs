@@ -27,7 +27,8 @@ impl Digest {
     /// # Errors
     /// [`DigestError`] says which rule was broken.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
-        let (algorithm, hex) = text.split_once(':').ok_or(DigestError::Format)?;
+        let end = text.bytes().position(|byte| byte == b':').ok_or(DigestError::Format)?;
+        let (algorithm, hex) = (&text[..end], &text[end + 1..]);
         let length = match algorithm {
             "sha256" => 64,
             "sha384" => 96,
@@ -37,7 +38,9 @@ impl Digest {
             }
             _ => return Err(DigestError::Format),
         };
-        if hex.is_empty() || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        // To the end whatever is found, so that many digits are looked at in one step.
+        let digits = hex.bytes().fold(true, |digits, b| digits & matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if hex.is_empty() || !digits {
             return Err(DigestError::Format);
         }
         if hex.len() != length {

@@ -165,13 +165,15 @@ impl Lines {
 impl Line {
     async fn answer(&mut self, request: Plain, silent: Instant, limit: Option<&Limit>) -> Result<hyper::Response<Incoming>, Failure> {
         let Ends { sender, driver, over, patience, .. } = &mut *self.0;
-        // One that was kept has to see that its last answer is over.
-        poll_fn(|context| {
-            drive(driver, over, context);
-            patience.bear(sender.poll_ready(context), silent, limit, context)
-        })
-        .await?
-        .map_err(Failure::Broken)?;
+        // A new one has yet to begin. One that was kept has seen the end of its last answer, or sees it here.
+        if !sender.is_ready() {
+            poll_fn(|context| {
+                drive(driver, over, context);
+                patience.bear(sender.poll_ready(context), silent, limit, context)
+            })
+            .await?
+            .map_err(Failure::Broken)?;
+        }
         let mut answer = pin!(sender.send_request(request));
         poll_fn(|context| {
             drive(driver, over, context);

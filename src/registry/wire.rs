@@ -22,6 +22,7 @@ use super::endpoint::{Endpoint, authority_of, is_inward, is_loopback, speaks_pla
 use super::far::Far;
 use super::gate::Pass;
 use super::limit::Limit;
+use super::manifest::ACCEPTED;
 use super::near::{self, Bounds};
 use super::options::RegistryOptions;
 use super::peer::{Peer, Peers};
@@ -214,7 +215,8 @@ fn is_redirect(status: StatusCode) -> bool {
 /// The headers of a request, beside those of every request; to another origin than was asked first, without what is meant
 /// for that one alone.
 fn headers(ask: &Ask<'_>, own: bool, mut headers: HeaderMap) -> HeaderMap {
-    if headers.get(ACCEPT).is_none_or(|accepted| accepted != ask.accept) {
+    // The usual ones accept what is asked for most.
+    if headers.is_empty() || ask.accept != ACCEPTED {
         headers.insert(ACCEPT, HeaderValue::from_static(ask.accept));
     }
     match ask.authorization.filter(|_| own) {

@@ -1,0 +1,3 @@
+module plimsoll.example/bare
+
+go 1.21
