@@ -126,6 +126,7 @@ impl<K: Ord + Clone, V> Looks<K, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Class;
 
     const EVERY: Duration = Duration::from_secs(300);
 

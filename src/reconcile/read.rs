@@ -109,7 +109,9 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Record
             part
         },
     );
-    parts.into_iter().for_each(|part| recorded.join(part));
+    for part in parts {
+        recorded.join(part);
+    }
     recorded
 }
 

@@ -33,12 +33,16 @@ impl<'v> Work<'v> {
             || Engine::with(templates),
             |engine, block| {
                 let mut sheet = Sheet::new(engine, &overridden);
-                block.iter().for_each(|task| task(&mut sheet));
+                for task in block {
+                task(&mut sheet);
+            }
                 sheet.into_taken()
             },
         );
         let mut out = Taken::default();
-        taken.into_iter().for_each(|taken| out.add(taken));
+        for taken in taken {
+            out.add(taken);
+        }
         out
     }
 }

@@ -9,8 +9,9 @@ use super::decision::{Code, Decision};
 use super::due::{self, Base, Due};
 use super::input::{Input, NO_ENGINE};
 use super::look::{self, Look};
+use super::platforms::Platforms;
 use super::record::{self, Facts};
-use super::{Busy, One, Outcome, Send, key, select};
+use super::{Busy, One, Outcome, Send, key};
 use crate::base::Class;
 use crate::model::rebuild::{HeldWhy, Rebuild, RebuildStatus};
 use crate::model::state::Discovery;
@@ -330,61 +331,6 @@ impl One<'_, '_> {
         })
     }
 
-    /// Compares bases that moved on the platforms that the image is built for.
-    fn compare_platforms(&mut self) -> Platforms {
-        let wanted = &self.build.platforms;
-        let mut out = Platforms::Moved;
-        if wanted.is_empty() {
-            return out;
-        }
-        for name in self.state.unbuilt.keys().cloned().collect::<Vec<_>>() {
-            let Some(base) = Base::of(self.states, &name) else { continue };
-            let (Some(current), Some(built)) = (base.ledger.current.clone(), self.state.built_from.get(&name).cloned()) else { continue };
-            let state = Arc::make_mut(&mut self.state);
-            let Some(unbuilt) = state.unbuilt.get_mut(&name) else { continue };
-            if unbuilt.compared.as_ref() != Some(&current) {
-                let of = |digest: &Digest| self.answers.platforms.get(&select::by_digest(&base.image(), digest));
-                let now = match of(&current) {
-                    Some(Observation::Known(now)) => now,
-                    Some(Observation::Unknown(fault)) => {
-                        out = Platforms::Fault(Decision::new(Code::Unknown, fault.text.clone()));
-                        continue;
-                    }
-                    None => {
-                        out = Platforms::Fault(Decision::new(Code::Unknown, format!("the platforms of {name} were not looked at")));
-                        continue;
-                    }
-                };
-                let missing: Vec<String> =
-                    wanted.iter().filter(|platform| !now.is_empty() && on(now, platform).is_none()).cloned().collect();
-                let same = match of(&built) {
-                    Some(Observation::Known(before)) => wanted.iter().all(|platform| {
-                        let digest = on(now, platform);
-                        digest.is_some() && digest == on(before, platform)
-                    }),
-                    Some(Observation::Unknown(fault)) if fault.class.may_pass() => {
-                        out = Platforms::Fault(Decision::new(Code::Unknown, fault.text.clone()));
-                        continue;
-                    }
-                    _ => false,
-                };
-                if same {
-                    state.built_from.insert(name.clone(), current);
-                    state.unbuilt.remove(&name);
-                    self.reasons.push(Reason::other_platform(format!("{name} moved, and not for {}", wanted.join(", "))));
-                    out = Platforms::Other(name);
-                    continue;
-                }
-                unbuilt.compared = Some(current);
-                unbuilt.missing = missing;
-            }
-            if !unbuilt.missing.is_empty() {
-                out = Platforms::Missing(Decision::new(Code::PlatformMissing, format!("{name} lacks {}", unbuilt.missing.join(", "))));
-            }
-        }
-        out
-    }
-
     fn moves(&self, due: Option<&Due>) -> String {
         let moved = due.map_or_else(String::new, |due| {
             let digest = Base::of(self.states, &due.base).and_then(|base| base.ledger.current.clone());
@@ -461,22 +407,4 @@ impl One<'_, '_> {
 /// Whether a decision says that there is nothing to rebuild for.
 fn due_nothing(code: Code) -> bool {
     matches!(code, Code::UpToDate | Code::Baseline | Code::Proven | Code::OtherPlatform | Code::Pinned)
-}
-
-/// What the comparison of platforms gave.
-enum Platforms {
-    /// Nothing speaks against a rebuild.
-    Moved,
-    /// Only platforms that are not wanted moved.
-    Other(String),
-    /// A wanted one is not there.
-    Missing(Decision),
-    /// It could not be told.
-    Fault(Decision),
-}
-
-/// The digest of a platform. `linux/arm64` and `linux/arm64/v8` are the same.
-fn on<'a>(index: &'a BTreeMap<String, Digest>, platform: &str) -> Option<&'a Digest> {
-    let plain = |text: &str| text.strip_suffix("/v8").filter(|rest| rest.ends_with("/arm64")).unwrap_or(text).to_owned();
-    index.iter().find(|(name, _)| plain(name) == plain(platform)).map(|(_, digest)| digest)
 }

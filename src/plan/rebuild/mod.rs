@@ -12,6 +12,7 @@ mod input;
 mod key;
 mod look;
 mod others;
+mod platforms;
 mod proof;
 mod record;
 mod select;

@@ -382,6 +382,25 @@ const ROWS: &[Row] = &[
         "platform-missing",
     ),
     (
+        "two bases moved, one not for its platform, and the platforms of the other are not known",
+        || {
+            let world = world(vec![Plan { delay_hours: 0, ..plan(&["b0", "b1"]) }]);
+            world.edit(0, "platforms: [linux/amd64]\n");
+            platforms(&world, "b1 2", &[("linux/amd64", "same"), ("linux/arm64", "old")]);
+            let [_, now] = ["b0", "b1"].map(|base| {
+                world.with(|outside| outside.push_base(base));
+                world.with(|outside| format!("{base} {}", outside.serial))
+            });
+            platforms(&world, &now, &[("linux/amd64", "same"), ("linux/arm64", "new")]);
+            world.with(|outside| {
+                let unread = format!("docker.io/library/base0@{}", outside.tags[&reference("b0")]);
+                outside.dead.insert(unread)
+            });
+            (world, 0)
+        },
+        "unknown",
+    ),
+    (
         "people took the claim back",
         || {
             let mut world = one();
