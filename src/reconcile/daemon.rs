@@ -34,7 +34,7 @@ pub async fn run(
     mut stop: watch::Receiver<bool>,
     mut report: impl FnMut(&Outcome),
 ) {
-    let mut memory = Memory::default();
+    let mut memory = Memory::of_loop();
     let mut failures = 0u32;
     while !*stop.borrow() {
         let sent = {

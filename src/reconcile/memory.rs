@@ -38,6 +38,8 @@ pub struct Memory {
     rest: Option<Rest>,
     /// What this process claimed and sent.
     pub(super) claims: Claims,
+    /// The process lives on after the pass: then what it leaves in memory counts for more than a few milliseconds.
+    pub(super) lasts: bool,
 }
 
 /// A pass that had nothing to do.
@@ -48,6 +50,11 @@ struct Rest {
 }
 
 impl Memory {
+    /// The memory of a loop, with nothing in it yet.
+    pub fn of_loop() -> Self {
+        Self { lasts: true, ..Self::default() }
+    }
+
     /// The short way: neither commit moved, so only registries and source repositories can have news, and only
     /// what is due is asked. Nothing when the pass must plan.
     pub(super) async fn unmoved(&mut self, world: &World<'_>, snapshot: &Snapshot, at: Timestamp, now: Duration) -> Option<Outcome> {

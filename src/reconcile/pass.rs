@@ -297,7 +297,7 @@ async fn planned(
         Some(commit) => world.repository.list(commit, record)?,
         None => Listing::default(),
     };
-    let mut recorded = read::recorded(world.repository, &listing);
+    let mut recorded = read::recorded(world.repository, &listing, memory.lasts);
     let taken_back = match &snapshot.ours {
         Some(commit) => plan_reverts::hold(&reverts::own(world.repository, commit, &listing)?, &mut recorded, now.wall),
         None => BTreeMap::new(),

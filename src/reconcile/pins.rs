@@ -85,7 +85,7 @@ pub async fn plan(world: &World<'_>, only: &BTreeSet<ImageName>) -> Result<PinPl
         Some(commit) => world.repository.list(commit, &["state"])?,
         None => Listing::default(),
     };
-    let recorded = read::recorded(world.repository, &listing);
+    let recorded = read::recorded(world.repository, &listing, false);
     let mut out = PinPlan { diagnostics: desired.diagnostics.iter().chain(&recorded.diagnostics).cloned().collect(), ..PinPlan::default() };
     let mut places: BTreeMap<Place, Vec<&Entry>> = BTreeMap::new();
     for (name, build) in observe::selected(&desired.entries, only) {

@@ -82,8 +82,12 @@ fn is_entry_file(path: &str) -> bool {
     name.is_some_and(|name| matches!(name.rsplit_once('.'), Some((_, "yaml" | "yml"))))
 }
 
-/// Reads recorded state. Files under `state/` that are none of ours are not looked at.
-pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Recorded {
+/// State files that one of several hands parses at a time.
+const STATES: usize = 128;
+
+/// Reads recorded state, `alone` or with several hands, which leave something behind in a process that lives on: each
+/// thread's memory is apart. Files under `state/` that are none of ours are not looked at.
+pub(super) fn recorded(repository: &dyn Repository, listing: &Listing, alone: bool) -> Recorded {
     let mut recorded = Recorded::default();
     let whole = |path: &str| Place { file: path.to_owned(), line: 0, column: 0 };
     for (path, why) in &listing.refused {
@@ -96,7 +100,7 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Record
         states.map(|(path, File { blob, .. }, subject)| (path, subject, repository.read(blob, Limits::FILE.bytes as u64))).collect();
     let parts = hands::in_blocks(
         &states,
-        STATES,
+        if alone { usize::MAX } else { STATES },
         || (),
         |(), block| {
             let mut part = Recorded::default();
@@ -114,9 +118,6 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing) -> Record
     }
     recorded
 }
-
-/// State files that are parsed by one hand at a time.
-const STATES: usize = 128;
 
 /// Largest template, in bytes.
 const TEMPLATE: u64 = 64 << 10;

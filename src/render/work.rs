@@ -34,8 +34,8 @@ impl<'v> Work<'v> {
             |engine, block| {
                 let mut sheet = Sheet::new(engine, &overridden);
                 for task in block {
-                task(&mut sheet);
-            }
+                    task(&mut sheet);
+                }
                 sheet.into_taken()
             },
         );
