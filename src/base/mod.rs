@@ -1,4 +1,4 @@
-//! Floor 0: what everything else may use. Faults by class, and text that must not be printed.
+//! Floor 0: what everything else may use. Faults by class, text that must not be printed, several threads at one piece of work.
 
 pub mod fault;
 pub mod fingerprint;
