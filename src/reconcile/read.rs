@@ -95,6 +95,8 @@ pub(super) fn recorded(repository: &dyn Repository, listing: &Listing, alone: bo
             recorded.refuse(&subject, whole(path), (*why).to_owned());
         }
     }
+    // All are read before the first is parsed: buffers between what is kept would stay as holes in the memory of a loop, 20 MiB
+    // at 10,000 images.
     let states = listing.files.iter().filter_map(|(path, file)| Some((path, file, Subject::of_state_path(path)?)));
     let states: Vec<_> =
         states.map(|(path, File { blob, .. }, subject)| (path, subject, repository.read(blob, Limits::FILE.bytes as u64))).collect();
